@@ -1,1 +1,24 @@
-//! migrations
+//! The schemas of every service. Each step is one SQL file that both databases read; types that differ
+//! stand as words in braces and lines for one database alone are marked (see `shared_runtime::db`).
+//!
+//! A step that was released is never changed: add the next one.
+
+use shared_runtime::db::Step;
+
+macro_rules! steps {
+    ($( $number:literal $file:literal ),+ $(,)?) => {
+        &[ $( Step { number: $number, name: $file, sql: include_str!(concat!("../", $file, ".sql")) } ),+ ]
+    };
+}
+
+/// The database of patients-service.
+pub const PATIENTS: &[Step] = steps![1 "core/0001_event_log", 1001 "patients/0001_patients"];
+
+/// The database of invites-service.
+pub const INVITES: &[Step] = steps![1 "core/0001_event_log", 1001 "invites/0001_invites"];
+
+/// The event log alone, for tests of the core.
+pub const CORE: &[Step] = steps![1 "core/0001_event_log"];
+
+/// A service's database of keys.
+pub const KEYS: &[Step] = steps![1 "keys/0001_data_keys"];

@@ -1,1 +1,13 @@
-//! patients-service
+//! patients-service: the records a clinic keeps first.
+//!
+//! * [`domain`]: is it allowed, and what then happened?
+//! * [`desk`]: groups of commands become events, claims and rows in one transaction.
+//! * [`store`]: what is remembered.
+//! * [`http`]: what was asked, how it is answered.
+//! * [`consumers`]: what invites-service said, and what is done about it.
+//! * [`import`]: a clinic's register, row by row.
+//! * [`service`]: all of it put together and run.
+
+pub mod desk;
+pub mod domain;
+pub mod store;

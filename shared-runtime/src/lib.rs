@@ -1,1 +1,27 @@
-//! shared-runtime
+//! How it is kept and carried: what every service shares between its domain and the outside.
+//!
+//! * [`clock`]: time and identities.
+//! * [`db`]: the database door, PostgreSQL or SQLite.
+//! * [`keys`]: sealing of personal data; keys that live outside the database.
+//! * [`log`]: the event log, which is also the outbox.
+//! * [`group`]: waiting commands, committed in one transaction.
+//! * [`idempotency`]: what a repeated command is answered.
+//! * [`bus`]: the bus door, RabbitMQ or embedded.
+//! * [`relay`]: log to bus.
+//! * [`consume`]: bus to handlers.
+//! * [`retry`], [`supervise`]: waiting and staying alive.
+
+pub mod bus;
+pub mod clock;
+pub mod consume;
+pub mod db;
+pub mod group;
+pub mod idempotency;
+pub mod keys;
+pub mod log;
+pub mod relay;
+pub mod retry;
+pub mod supervise;
+
+pub use clock::Clock;
+pub use db::{Conn, Db, Reader, Tx};

@@ -1,0 +1,7 @@
+//! What is remembered: rows beside the log, written in the transaction of their events.
+
+pub mod claims;
+pub mod clinics;
+pub mod invites;
+pub mod list;
+pub mod patients;

@@ -1,0 +1,64 @@
+//! Parked messages: what a consumer could not handle, kept with its reason for a person to look at.
+
+use crate::db::{Db, Rows};
+use crate::fetch_all;
+use chrono::{DateTime, Utc};
+use shared_events::Envelope;
+use uuid::Uuid;
+
+pub(super) struct Parking<'a> {
+    pub(super) consumer: &'static str,
+    pub(super) id: Uuid,
+    pub(super) envelope: Option<&'a Envelope>,
+    pub(super) body: &'a [u8],
+    pub(super) reason: &'a str,
+    pub(super) now: DateTime<Utc>,
+}
+
+impl Parking<'_> {
+    /// Keeps it. The body is what was on the bus: its personal fields are sealed.
+    pub(super) async fn keep(&self, db: &Db) -> sqlx::Result<()> {
+        let envelope = self.envelope;
+        let text = |read: fn(&Envelope) -> &str| vec![envelope.map_or("", read).to_owned()];
+        let rows = Rows::of("parked")
+            .with("consumer", vec![self.consumer.to_owned()])
+            .with("event_id", vec![self.id])
+            .with("source", text(|envelope| &envelope.source))
+            .with("stream_id", vec![envelope.map_or(Uuid::nil(), |envelope| envelope.subject)])
+            .with("stream_version", vec![envelope.map_or(0, |envelope| envelope.streamversion)])
+            .with("type", text(|envelope| &envelope.event_type))
+            .with("body", vec![self.body.to_vec()])
+            .with("reason", vec![self.reason.to_owned()])
+            .with("parked_at", vec![self.now]);
+        let mut tx = db.begin().await?;
+        tx.insert(rows, "on conflict do nothing").await?;
+        tx.commit().await
+    }
+}
+
+/// A parked message, without its body.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct Parked {
+    /// The event.
+    pub event_id: Uuid,
+    /// Its name; empty where the message was unreadable.
+    #[sqlx(rename = "type")]
+    pub event_type: String,
+    /// Its stream.
+    pub stream_id: Uuid,
+    /// Why it was parked.
+    pub reason: String,
+    /// When.
+    pub parked_at: DateTime<Utc>,
+}
+
+/// What a consumer has parked, oldest first, at most 500.
+pub async fn list(db: &Db, consumer: &str) -> sqlx::Result<Vec<Parked>> {
+    let mut reader = db.read().await?;
+    fetch_all!(
+        reader.conn(),
+        Parked,
+        "select event_id, type, stream_id, reason, parked_at from parked where consumer = $1 order by id limit 500",
+        consumer
+    )
+}

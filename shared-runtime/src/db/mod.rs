@@ -1,0 +1,333 @@
+//! The database door: PostgreSQL or SQLite, chosen by one URL. Each query stands once, see [`crate::on!`].
+//!
+//! | URL | side |
+//! |---|---|
+//! | `postgres://…` | PostgreSQL 15 or newer |
+//! | `sqlite:PATH` | a file; WAL, `synchronous=FULL`, one writer |
+
+mod bulk;
+mod errors;
+mod migrate;
+
+pub use bulk::{Column, Rows};
+pub use errors::{is_transient, is_unique_violation};
+pub use migrate::Step;
+
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions, Postgres};
+use sqlx::sqlite::{
+    Sqlite, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
+    SqliteSynchronous,
+};
+use sqlx::{Transaction, pool::PoolConnection};
+use std::str::FromStr;
+use std::time::Duration;
+
+/// A service's database.
+#[derive(Debug, Clone)]
+pub enum Db {
+    /// A pool of connections to a server.
+    Postgres(PgPool),
+    /// A file. One connection writes, several read.
+    Sqlite {
+        /// The only connection that writes: SQLite has one writer, so waiting happens here, in order.
+        write: SqlitePool,
+        /// Connections that read the last committed state while the writer writes.
+        read: SqlitePool,
+    },
+}
+
+/// A transaction. Dropped without [`Tx::commit`], it leaves nothing.
+#[derive(Debug)]
+pub enum Tx {
+    /// READ COMMITTED.
+    Postgres(Transaction<'static, Postgres>),
+    /// BEGIN IMMEDIATE: what is read in it cannot change before it writes.
+    Sqlite(Transaction<'static, Sqlite>),
+}
+
+/// A connection for reading outside a transaction.
+#[derive(Debug)]
+pub enum Reader {
+    /// From the pool.
+    Postgres(PoolConnection<Postgres>),
+    /// From the readers.
+    Sqlite(PoolConnection<Sqlite>),
+}
+
+/// What a query runs on: a transaction's connection or a reader's.
+#[derive(Debug)]
+pub enum Conn<'c> {
+    /// To a server.
+    Postgres(&'c mut PgConnection),
+    /// To a file.
+    Sqlite(&'c mut SqliteConnection),
+}
+
+/// Runs one query text on whichever database it is.
+///
+/// The body is expanded once for each side, so it must compile for both: `$1` placeholders, `i64`,
+/// `Uuid`, `DateTime<Utc>`, `Json<T>`, `NaiveDate` and `bool` do.
+#[macro_export]
+macro_rules! on {
+    ($conn:expr, |$c:ident| $body:expr) => {
+        match $conn {
+            $crate::db::Conn::Postgres($c) => $body,
+            $crate::db::Conn::Sqlite($c) => $body,
+        }
+    };
+}
+
+/// Executes a statement with its values bound in order; gives how many rows it touched.
+#[macro_export]
+macro_rules! execute {
+    ($conn:expr, $sql:expr $(, $value:expr)* $(,)?) => {
+        $crate::on!($conn, |c| sqlx::query($sql)$(.bind($value))*.execute(c).await.map(|done| done.rows_affected()))
+    };
+}
+
+/// Fetches every row of a query, its values bound in order, as `$row`.
+#[macro_export]
+macro_rules! fetch_all {
+    ($conn:expr, $row:ty, $sql:expr $(, $value:expr)* $(,)?) => {
+        $crate::on!($conn, |c| sqlx::query_as::<_, $row>($sql)$(.bind($value))*.fetch_all(c).await)
+    };
+}
+
+/// Fetches the row of a query that has one or none.
+#[macro_export]
+macro_rules! fetch_optional {
+    ($conn:expr, $row:ty, $sql:expr $(, $value:expr)* $(,)?) => {
+        $crate::on!($conn, |c| sqlx::query_as::<_, $row>($sql)$(.bind($value))*.fetch_optional(c).await)
+    };
+}
+
+/// Fetches the row of a query that always has one.
+#[macro_export]
+macro_rules! fetch_one {
+    ($conn:expr, $row:ty, $sql:expr $(, $value:expr)* $(,)?) => {
+        $crate::on!($conn, |c| sqlx::query_as::<_, $row>($sql)$(.bind($value))*.fetch_one(c).await)
+    };
+}
+
+/// `query_as` over a list of ids: `$head` ends with the column's name, `$tail` follows the list. The
+/// list is parameter `$1`; what else is bound follows as `$2` and on.
+///
+/// PostgreSQL takes an array; SQLite has none and takes the ids as a JSON list of hex words.
+#[macro_export]
+macro_rules! fetch_by_ids {
+    ($conn:expr, $row:ty, $ids:expr, $head:literal, $tail:literal $(, $value:expr)* $(,)?) => {
+        match $conn {
+            $crate::db::Conn::Postgres(c) => {
+                sqlx::query_as::<_, $row>(concat!($head, " = any($1) ", $tail))
+                    .bind($ids.to_vec())
+                    $(.bind($value))*
+                    .fetch_all(c)
+                    .await
+            }
+            $crate::db::Conn::Sqlite(c) => {
+                sqlx::query_as::<_, $row>(concat!(
+                    $head,
+                    " in (select unhex(value) from json_each($1)) ",
+                    $tail
+                ))
+                .bind($crate::db::hex_list($ids))
+                $(.bind($value))*
+                .fetch_all(c)
+                .await
+            }
+        }
+    };
+}
+
+/// `query_as` over a list of texts, as [`fetch_by_ids!`] does for ids. What else is bound follows as
+/// `$2` and on.
+#[macro_export]
+macro_rules! fetch_by_texts {
+    ($conn:expr, $row:ty, $texts:expr, $head:literal, $tail:literal $(, $value:expr)* $(,)?) => {
+        match $conn {
+            $crate::db::Conn::Postgres(c) => {
+                sqlx::query_as::<_, $row>(concat!($head, " = any($1) ", $tail))
+                    .bind($texts.to_vec())
+                    $(.bind($value))*
+                    .fetch_all(c)
+                    .await
+            }
+            $crate::db::Conn::Sqlite(c) => {
+                sqlx::query_as::<_, $row>(concat!($head, " in (select value from json_each($1)) ", $tail))
+                    .bind(sqlx::types::Json($texts.to_vec()))
+                    $(.bind($value))*
+                    .fetch_all(c)
+                    .await
+            }
+        }
+    };
+}
+
+/// Ids as the JSON list that SQLite's side of [`fetch_by_ids!`] reads.
+pub fn hex_list(ids: &[uuid::Uuid]) -> String {
+    let words: Vec<String> = ids.iter().map(|id| format!("\"{}\"", id.simple())).collect();
+    format!("[{}]", words.join(","))
+}
+
+/// Why a database could not be opened, in words for the person who starts the service.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Neither `postgres://` nor `sqlite:`.
+    #[error("{0:?} is no database URL: use postgres://USER@HOST/NAME or sqlite:PATH")]
+    Url(String),
+    /// It cannot be reached, or refuses us.
+    #[error("cannot open the database at {shown}: {cause}")]
+    Unreachable {
+        /// The URL without its password.
+        shown: String,
+        /// What the driver said.
+        cause: sqlx::Error,
+    },
+    /// Its schema cannot be brought up to date.
+    #[error("cannot bring the schema of {shown} up to date: {cause}")]
+    Schema {
+        /// The URL without its password.
+        shown: String,
+        /// What the migrator said.
+        cause: sqlx::migrate::MigrateError,
+    },
+}
+
+impl Db {
+    /// Opens the database at `url` and brings its schema up to `steps`. `connections` bounds the pool.
+    pub async fn open(url: &str, connections: u32, steps: &[Step]) -> Result<Db, OpenError> {
+        let unreachable = |cause| OpenError::Unreachable { shown: shown(url), cause };
+        let db = if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            let options = PgConnectOptions::from_str(url).map_err(unreachable)?;
+            let pool = PgPoolOptions::new()
+                .max_connections(connections)
+                .acquire_timeout(Duration::from_secs(5))
+                .connect_with(options)
+                .await
+                .map_err(unreachable)?;
+            Db::Postgres(pool)
+        } else if url.starts_with("sqlite:") {
+            open_sqlite(url, connections).await.map_err(unreachable)?
+        } else {
+            return Err(OpenError::Url(shown(url)));
+        };
+        migrate::run(&db, steps).await.map_err(|cause| OpenError::Schema { shown: shown(url), cause })?;
+        Ok(db)
+    }
+
+    /// Begins a transaction that may write.
+    pub async fn begin(&self) -> sqlx::Result<Tx> {
+        match self {
+            Db::Postgres(pool) => pool.begin().await.map(Tx::Postgres),
+            Db::Sqlite { write, .. } => write.begin_with("begin immediate").await.map(Tx::Sqlite),
+        }
+    }
+
+    /// A connection for reading; each statement sees the state committed before it.
+    pub async fn read(&self) -> sqlx::Result<Reader> {
+        match self {
+            Db::Postgres(pool) => pool.acquire().await.map(Reader::Postgres),
+            Db::Sqlite { read, .. } => read.acquire().await.map(Reader::Sqlite),
+        }
+    }
+
+    /// How many transactions can usefully write at once.
+    pub fn writers(&self) -> usize {
+        match self {
+            Db::Postgres(_) => 2,
+            Db::Sqlite { .. } => 1,
+        }
+    }
+
+    /// Asks whether it answers.
+    pub async fn ping(&self) -> sqlx::Result<()> {
+        let mut reader = self.read().await?;
+        execute!(reader.conn(), "select 1").map(drop)
+    }
+
+    /// Closes every connection; SQLite folds its write-ahead log into the file.
+    pub async fn close(&self) {
+        match self {
+            Db::Postgres(pool) => pool.close().await,
+            Db::Sqlite { write, read } => {
+                read.close().await;
+                write.close().await;
+            }
+        }
+    }
+}
+
+impl Tx {
+    /// The connection to run queries on.
+    pub fn conn(&mut self) -> Conn<'_> {
+        match self {
+            Tx::Postgres(tx) => Conn::Postgres(tx),
+            Tx::Sqlite(tx) => Conn::Sqlite(tx),
+        }
+    }
+
+    /// Makes everything done in it durable. An error leaves open whether it happened: read before
+    /// doing it again.
+    pub async fn commit(self) -> sqlx::Result<()> {
+        match self {
+            Tx::Postgres(tx) => tx.commit().await,
+            Tx::Sqlite(tx) => tx.commit().await,
+        }
+    }
+
+    /// Undoes everything done in it.
+    pub async fn rollback(self) -> sqlx::Result<()> {
+        match self {
+            Tx::Postgres(tx) => tx.rollback().await,
+            Tx::Sqlite(tx) => tx.rollback().await,
+        }
+    }
+}
+
+impl Reader {
+    /// The connection to run queries on.
+    pub fn conn(&mut self) -> Conn<'_> {
+        match self {
+            Reader::Postgres(c) => Conn::Postgres(c),
+            Reader::Sqlite(c) => Conn::Sqlite(c),
+        }
+    }
+}
+
+async fn open_sqlite(url: &str, connections: u32) -> sqlx::Result<Db> {
+    let options = SqliteConnectOptions::from_str(url)?
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        // NORMAL may lose the last answered commands with the power; this product may not.
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(Duration::from_secs(10));
+    let write = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
+    let read = SqlitePoolOptions::new()
+        .max_connections(connections)
+        .connect_with(options.pragma("query_only", "on"))
+        .await?;
+    Ok(Db::Sqlite { write, read })
+}
+
+/// A URL without its password, fit for a log.
+pub fn shown(url: &str) -> String {
+    match (url.find("://"), url.find('@')) {
+        (Some(scheme), Some(at)) if scheme < at => {
+            let user = url[scheme + 3..at].split(':').next().unwrap_or_default();
+            format!("{}{user}@{}", &url[..scheme + 3], &url[at + 1..])
+        }
+        _ => url.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shown_url_has_no_password() {
+        assert_eq!(shown("postgres://me:secret@host/db"), "postgres://me@host/db");
+        assert_eq!(shown("sqlite:/tmp/x.db"), "sqlite:/tmp/x.db");
+    }
+}

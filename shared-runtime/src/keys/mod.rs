@@ -1,0 +1,12 @@
+//! Keys, and what is sealed with them. Nothing here ever prints a key.
+//!
+//! * [`Keyring`]: a file of named keys outside the database: wrapping keys, the bus key, token keys.
+//! * [`seal`]: AES-256-GCM over a block of personal fields.
+//! * [`DataKeys`]: one key per person, wrapped, in a database of their own. Destroying it forgets them.
+
+mod data_keys;
+mod keyring;
+pub mod seal;
+
+pub use data_keys::{DataKey, DataKeys, Found, KeysError};
+pub use keyring::{Keyring, KeyringError};
