@@ -1,1 +1,44 @@
-//! shared-http
+//! The HTTP manners both services share: how a request is read, who may ask, and how we answer.
+//!
+//! It knows no database, no bus and no domain. A handler reads like a sentence made of these words:
+//!
+//! * [`problem`]: every refusal, in one form (RFC 9457).
+//! * [`extract`]: bodies, paths and queries whose refusals are problems too; [`maybe`] for merge patch.
+//! * [`auth`]: the caller behind a bearer token, and the guard of internal routes; [`jwks`] fetches
+//!   the issuer's keys, [`minter`] issues tokens for the embedded default and for tests.
+//! * [`idempotency`], [`precondition`], [`cursor`]: the headers and parameters of careful clients.
+//! * [`manners`]: what surrounds every route: request id, limits, log line, trace context.
+//! * [`openapi`], [`health`], [`server`]: the API's own description, its pulse, and the loop that serves it.
+//!
+//! To add a refusal: give it a code in snake_case, build it with [`Problem::new`] where it is decided,
+//! and describe it in the handler's `responses(...)`; the common ones are added by [`openapi::describe`].
+
+pub mod auth;
+pub mod cursor;
+pub mod extract;
+pub mod health;
+pub mod idempotency;
+pub mod jwks;
+pub mod manners;
+pub mod maybe;
+pub mod minter;
+pub mod openapi;
+pub mod precondition;
+pub mod problem;
+mod random;
+mod reading;
+pub mod server;
+pub mod trace;
+
+pub use auth::{Algorithm, Caller, KeySource, Role, ServiceCall, ServiceToken, Verifier, VerifierConfig};
+pub use cursor::{CursorKey, CursorScope, Limit, Page};
+pub use extract::{Body, Json, Path, Query};
+pub use health::Health;
+pub use idempotency::{FingerprintKey, IdempotencyKey, Key};
+pub use manners::{ManneredConfig, RequestId, manners};
+pub use maybe::Maybe;
+pub use minter::{Claims, Minter, generate_signing_key};
+pub use precondition::{ETag, IfMatch};
+pub use problem::{FieldError, Problem};
+pub use server::{Limits, run};
+pub use trace::TraceContext;
