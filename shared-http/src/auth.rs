@@ -146,7 +146,7 @@ pub enum SetupError {
 
 enum Keys {
     One(Box<DecodingKey>),
-    Set(Jwks),
+    Set(Box<Jwks>),
 }
 
 /// Checks tokens. Cheap to clone; lives in the state.
@@ -176,7 +176,7 @@ impl Verifier {
     pub fn new(config: VerifierConfig, clock: Clock) -> Result<Self, SetupError> {
         let keys = match &config.keys {
             KeySource::Pem(pem) => Keys::One(Box::new(read_pem(pem, config.algorithm)?)),
-            KeySource::Jwks(url) => Keys::Set(Jwks::new(url, config.algorithm, clock.clone())?),
+            KeySource::Jwks(url) => Keys::Set(Box::new(Jwks::new(url, config.algorithm, clock.clone())?)),
         };
         let mut validation = Validation::new(config.algorithm.into());
         validation.set_issuer(&[config.issuer]);
