@@ -28,6 +28,7 @@ pub mod problem;
 mod random;
 mod reading;
 pub mod server;
+mod stall;
 pub mod trace;
 
 pub use auth::{Algorithm, Caller, KeySource, Role, ServiceCall, ServiceToken, Verifier, VerifierConfig};

@@ -67,6 +67,23 @@ async fn one_connection_too_many_waits_for_its_turn() {
     assert!(to_the_end(&mut second).await.starts_with("HTTP/1.1 200"));
 }
 
+#[tokio::test]
+async fn a_client_that_reads_nothing_loses_its_place() {
+    let large = Router::new().route("/large", get(async || vec![0u8; 64 * 1024 * 1024]));
+    let limits = Limits { connections: 1, write_time: Duration::from_millis(150), ..Limits::default() };
+    let served = serve(
+        manners(large.merge(Router::new().route("/", get(async || "ok"))), ManneredConfig::default()),
+        limits,
+    )
+    .await;
+    let mut absent = TcpStream::connect(served.address).await.expect("connected");
+    absent.write_all(b"GET /large HTTP/1.1\r\nhost: x\r\n\r\n").await.expect("sent");
+    let mut next = TcpStream::connect(served.address).await.expect("queued by the system");
+    next.write_all(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.expect("sent");
+    assert!(to_the_end(&mut next).await.starts_with("HTTP/1.1 200"));
+    drop(absent);
+}
+
 /// A route that tells when it was entered and answers when it may.
 fn gated(entered: &Arc<Semaphore>, leave: &Arc<Notify>) -> Router {
     let (entered, leave) = (entered.clone(), leave.clone());

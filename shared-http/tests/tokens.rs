@@ -144,9 +144,7 @@ async fn es256_works_where_it_is_pinned_and_only_there() {
     let hands = Hands::new();
     let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).expect("a key");
     let der: PublicKeyX509Der = pair.public_key().as_der().expect("a key");
-    let body = STANDARD.encode(der.as_ref());
-    let (first, second) = body.split_at(64);
-    let public = format!("-----BEGIN PUBLIC KEY-----\n{first}\n{second}\n-----END PUBLIC KEY-----\n");
+    let public = pem("PUBLIC KEY", der.as_ref());
     let key = EncodingKey::from_ec_der(pair.to_pkcs8v1().expect("a key").as_ref());
     let token = encode(&Header::new(jsonwebtoken::Algorithm::ES256), &payload(&hands), &key).expect("signed");
     let pinned = verifier(KeySource::Pem(public), Algorithm::ES256, &hands);
@@ -163,6 +161,27 @@ async fn es256_works_where_it_is_pinned_and_only_there() {
         algorithm: Algorithm::ES256,
     };
     assert!(Verifier::new(config, hands.clock()).is_err());
+}
+
+#[tokio::test]
+async fn rs256_works_for_issuers_that_have_nothing_newer() {
+    let hands = Hands::new();
+    let pair = aws_lc_rs::rsa::KeyPair::generate(aws_lc_rs::rsa::KeySize::Rsa2048).expect("a key");
+    let der: PublicKeyX509Der = pair.public_key().as_der().expect("a key");
+    let private: aws_lc_rs::encoding::Pkcs8V1Der = pair.as_der().expect("a key");
+    let key = EncodingKey::from_rsa_pem(pem("PRIVATE KEY", private.as_ref()).as_bytes()).expect("a key");
+    let token = encode(&Header::new(jsonwebtoken::Algorithm::RS256), &payload(&hands), &key).expect("signed");
+    let public = pem("PUBLIC KEY", der.as_ref());
+    let pinned = verifier(KeySource::Pem(public.clone()), Algorithm::RS256, &hands);
+    assert_eq!(code(&pinned, &token).await, "ok");
+    let confused = assembled(json!({"alg": "HS256"}), &payload(&hands), hs256(public.as_bytes()));
+    assert_eq!(code(&pinned, &confused).await, "token_invalid");
+}
+
+fn pem(label: &str, der: &[u8]) -> String {
+    let text = STANDARD.encode(der);
+    let lines: Vec<_> = text.as_bytes().chunks(64).map(String::from_utf8_lossy).collect();
+    format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))
 }
 
 /// A key set at an address of its own: what it holds (nothing: it answers 500), and how often it was asked.
