@@ -4,8 +4,9 @@
 //!
 //! * [`problem`]: every refusal, in one form (RFC 9457).
 //! * [`extract`]: bodies, paths and queries whose refusals are problems too; [`maybe`] for merge patch.
-//! * [`auth`]: the caller behind a bearer token, and the guard of internal routes; [`jwks`] fetches
-//!   the issuer's keys, [`minter`] issues tokens for the embedded default and for tests.
+//! * [`caller`]: who asks, and with which role; [`auth`] decides whether their token is believed,
+//!   [`jwks`] fetches the issuer's keys, [`minter`] issues tokens for the embedded default and for tests.
+//! * [`internal`]: the guard of internal routes.
 //! * [`idempotency`], [`precondition`], [`cursor`]: the headers and parameters of careful clients.
 //! * [`manners`]: what surrounds every route: request id, limits, log line, trace context.
 //! * [`openapi`], [`health`], [`server`]: the API's own description, its pulse, and the loop that serves it.
@@ -14,10 +15,12 @@
 //! and describe it in the handler's `responses(...)`; the common ones are added by [`openapi::describe`].
 
 pub mod auth;
+pub mod caller;
 pub mod cursor;
 pub mod extract;
 pub mod health;
 pub mod idempotency;
+pub mod internal;
 pub mod jwks;
 pub mod manners;
 pub mod maybe;
@@ -28,13 +31,16 @@ pub mod problem;
 mod random;
 mod reading;
 pub mod server;
+mod stall;
 pub mod trace;
 
-pub use auth::{Algorithm, Caller, KeySource, Role, ServiceCall, ServiceToken, Verifier, VerifierConfig};
+pub use auth::{Algorithm, Clock, KeySource, SetupError, Verifier, VerifierConfig};
+pub use caller::{Caller, Role};
 pub use cursor::{CursorKey, CursorScope, Limit, Page};
 pub use extract::{Body, Json, Path, Query};
 pub use health::Health;
 pub use idempotency::{FingerprintKey, IdempotencyKey, Key};
+pub use internal::{ServiceCall, ServiceToken};
 pub use manners::{ManneredConfig, RequestId, manners};
 pub use maybe::Maybe;
 pub use minter::{Claims, Minter, generate_signing_key};
