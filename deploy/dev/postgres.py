@@ -41,7 +41,7 @@ def start(directory):
     if kept and procs.alive(kept["process"]):
         return kept
     if kept:
-        return _launch(directory, kept) or _give_up(directory, "its port may have been taken meanwhile")
+        return _again(directory, kept)
     made = _create(directory)
     for _ in range(5):
         made["port"] = procs.free_port()
@@ -155,6 +155,28 @@ def _launch(directory, kept):
         time.sleep(0.1)
     procs.end(kept["process"], ((signal.SIGQUIT, 5),))
     return None
+
+
+def _again(directory, kept):
+    """Starts a cluster that ran before; after a kill its last backends may need a moment to notice."""
+    for _ in range(10):
+        _bury(Path(kept["home"]) / "data" / "postmaster.pid")
+        if _launch(directory, kept):
+            return kept
+        time.sleep(0.5)
+    return _give_up(directory, f"port {kept['port']} may have been taken meanwhile")
+
+
+def _bury(lock):
+    """Lets a killed postmaster's lock file name this process instead of the dead one.
+
+    Where nobody collects dead processes (some containers' process 1), PostgreSQL takes the zombie for a living
+    postmaster. It knows its own parent for none. The rest of the file stays: by the shared memory it names
+    PostgreSQL still finds backends that live, and refuses.
+    """
+    if lock.exists():
+        _, _, rest = lock.read_text().partition("\n")
+        lock.write_text(f"{os.getpid()}\n{rest}")
 
 
 def _answers(kept):
