@@ -41,6 +41,7 @@ def spawn(command, log, env=None, user=None, cwd=None):
         child = subprocess.Popen(
             [str(word) for word in command], stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
             env=env, cwd=cwd, start_new_session=True, **rights)
+    child.returncode = 0  # it outlives us: Python need not wait for it, nor warn that nobody does
     return {"pid": child.pid, "birth": birth(child.pid)}
 
 

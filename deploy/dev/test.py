@@ -12,6 +12,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 import unittest
 from collections import Counter
 from pathlib import Path
@@ -29,20 +30,26 @@ CARGO = os.environ.get("CARGO", "cargo")
 def main():
     name = sys.argv[1] if len(sys.argv) > 1 else ""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    began = time.monotonic()
     tally = Tally()
     tools = None if name else run_tools()
     world = WORLDS / f"test-{os.getpid()}"
     sweep()
     try:
         code = cargo(tally, os.environ, "--no-run")
+        built = time.monotonic()
         if code == 0:
             environment = {**os.environ, **servers.start(world, watched=os.getpid())}
             code = cargo(tally, environment, *filter(None, [name]))
         tally.ended(code)
+    except Trouble as trouble:
+        print(f"test: {trouble}", file=sys.stderr, flush=True)
+        tally.broken.append("the servers did not start")
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         servers.stop(world, wipe=True)
+    print(f"\nbuilding took {built - began:.0f} s, running {time.monotonic() - built:.0f} s")
     lines, well = report(tally, tools, filtered=bool(name))
     print("\n".join(lines), flush=True)
     return 0 if well else 1
@@ -91,6 +98,4 @@ if __name__ == "__main__":
     try:
         sys.exit(main())
     except KeyboardInterrupt:
-        sys.exit("stopped; the servers are down")
-    except Trouble as trouble:
-        sys.exit(f"test: {trouble}")
+        sys.exit("test: interrupted; the servers are down")
