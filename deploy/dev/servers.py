@@ -96,7 +96,7 @@ def _restart(directory, kinds):
         SERVERS[kind].start(directory)
 
 
-def _status(directory):
+def status(directory):
     """A line for each; 3 when one that was started does not answer."""
     code = 0
     for kind, server in SERVERS.items():
@@ -141,7 +141,7 @@ def main():
             for kind in kinds:
                 SERVERS[kind].kill9(told.dir)
         case "status":
-            return _status(told.dir)
+            return status(told.dir)
         case "ctl":
             return rabbitmq.control(told.dir, rest)
         case "guard":
