@@ -2,7 +2,7 @@
 # `make lint`: everything that can be said about the code without running it. The quick checks come first;
 # all are made even when one fails, so that one run tells everything.
 set -uo pipefail
-cd "$(dirname "$0")/../.."
+cd "$(dirname "$0")/../.." || exit
 cargo=${CARGO:-cargo} python=${PYTHON:-python3} failed=()
 
 check() { # NAME COMMAND...

@@ -44,9 +44,9 @@ def start(directory):
         return _again(directory, kept)
     made = _create(directory)
     for _ in range(5):
-        made["port"] = procs.free_port()
         if _launch(directory, made):
             return made
+        made["port"] = procs.free_port()
     return _give_up(directory, "five ports were tried")
 
 
@@ -102,14 +102,16 @@ def _create(directory):
     state.write_private(secret, password)
     if user:
         shutil.chown(secret, user, user)
-    made = subprocess.run(
+    done = subprocess.run(
         [need.postgres() / "initdb", "-D", home / "data", "-U", USER, "-E", "UTF8", "--locale=C", "--no-sync",
          "--auth=scram-sha-256", f"--pwfile={secret}"],
         capture_output=True, text=True, cwd=home, **({"user": user, "group": user, "extra_groups": []} if user else {}))
     secret.unlink()
-    if made.returncode:
-        raise Trouble(f"initdb failed in {home}:\n{made.stderr.strip()}")
-    return {"home": str(home), "user": user, "password": password}
+    if done.returncode:
+        raise Trouble(f"initdb failed in {home}:\n{done.stderr.strip()}")
+    made = {"home": str(home), "user": user, "password": password, "port": procs.free_port(), "process": None}
+    state.save(directory, KIND, made)
+    return made
 
 
 def _unprivileged():
@@ -127,7 +129,8 @@ def _unprivileged():
 def _home(directory, user):
     """DIR/postgres; where that user cannot go there (a clone under a closed home), a temporary directory."""
     home = directory / "postgres"
-    home.mkdir(mode=0o700, exist_ok=True)
+    shutil.rmtree(home, ignore_errors=True)  # half made, when an earlier start was killed
+    home.mkdir(mode=0o700)
     if not user:
         return home
     shutil.chown(home, user, user)

@@ -46,8 +46,12 @@ def start(directory, kinds=tuple(SERVERS), watched=None):
     directory.chmod(0o711)
     if watched and wanted:
         _guard(directory, watched)
-    with ThreadPoolExecutor() as side_by_side:
-        states = list(side_by_side.map(lambda kind: SERVERS[kind].start(directory), wanted))
+    try:
+        with ThreadPoolExecutor() as side_by_side:
+            states = list(side_by_side.map(lambda kind: SERVERS[kind].start(directory), wanted))
+    except Trouble:
+        stop(directory, wanted)
+        raise
     made = {SERVERS[kind].VARIABLE: SERVERS[kind].url(kept) for kind, kept in zip(wanted, states)}
     environment = {**given, **_known(directory), **made}
     state.write_private(directory / "env", "".join(f"{k}={v}\n" for k, v in environment.items()))
