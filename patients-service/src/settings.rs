@@ -25,7 +25,9 @@ pub struct Change {
 pub async fn change(core: &Core, change: &Change) -> Result<Result<Clinic, Refusal>, Unanswered> {
     // Twice: two first changes of one clinic have no row to lock, and one of them finds the other's.
     match attempt(core, change).await {
-        Err(Abort::Conflict | Abort::Log(shared_runtime::log::LogError::Conflict)) => attempt(core, change).await,
+        Err(Abort::Conflict | Abort::Log(shared_runtime::log::LogError::Conflict)) => {
+            attempt(core, change).await
+        }
         other => other,
     }
     .map_err(Unanswered::from)

@@ -55,6 +55,9 @@ pub enum StartError {
     /// The keys.
     #[error(transparent)]
     Keys(#[from] KeysError),
+    /// A key that is of no use.
+    #[error("the key in {0} of the secrets directory is of no use")]
+    Key(&'static str),
     /// The database's first row.
     #[error("the database answered an error: {0}")]
     Db(#[from] sqlx::Error),

@@ -68,7 +68,9 @@ impl FromInvites {
         let outcomes = self.patients.execute(tx, &[command], 1).await?;
         match outcomes.into_iter().next() {
             // A patient we never heard of cannot have been invited by us: the log must have been replaced.
-            Some(Err(refusal)) => Err(HandleError::Dead(format!("patient {patient} cannot be made active: {refusal:?}"))),
+            Some(Err(refusal)) => {
+                Err(HandleError::Dead(format!("patient {patient} cannot be made active: {refusal:?}")))
+            }
             _ => Ok(()),
         }
     }
@@ -104,8 +106,8 @@ fn activate(incoming: &Incoming) -> Result<Option<Command>, HandleError> {
         _ => return Ok(None),
     };
     let envelope = &incoming.envelope;
-    let account =
-        AccountId::parse(&envelope.accountid).map_err(|why| HandleError::Dead(format!("the clinic's id {why}")))?;
+    let account = AccountId::parse(&envelope.accountid)
+        .map_err(|why| HandleError::Dead(format!("the clinic's id {why}")))?;
     Ok(Some(Command {
         account,
         patient,

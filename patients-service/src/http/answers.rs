@@ -1,7 +1,7 @@
 //! The shapes of requests and answers.
 
-use crate::domain::{Known, Patch, RawDraft, Refusal};
 use crate::domain::fields::{Errors, FieldError};
+use crate::domain::{Known, Patch, RawDraft, Refusal};
 use crate::store::patients::Row;
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
@@ -195,12 +195,19 @@ impl PatientPatchBody {
             first_name: needed(&mut errors, "first_name", self.first_name, name),
             last_name: needed(&mut errors, "last_name", self.last_name, name),
             phone: clearable(&mut errors, "phone", self.phone, phone),
-            date_of_birth: clearable(&mut errors, "date_of_birth", self.date_of_birth, |t| birth_date(t, today)),
+            date_of_birth: clearable(&mut errors, "date_of_birth", self.date_of_birth, |t| {
+                birth_date(t, today)
+            }),
             notes: clearable(&mut errors, "notes", self.notes, notes),
             external_id: clearable(&mut errors, "external_id", self.external_id, opaque),
             clinician_id: clearable(&mut errors, "clinician_id", self.clinician_id, opaque),
             clinician_name: clearable(&mut errors, "clinician_name", self.clinician_name, name),
-            preferred_language: clearable(&mut errors, "preferred_language", self.preferred_language, language),
+            preferred_language: clearable(
+                &mut errors,
+                "preferred_language",
+                self.preferred_language,
+                language,
+            ),
         };
         if errors.0.is_empty() { Ok(patch) } else { Err(Refusal::Invalid(errors.0)) }
     }
@@ -208,7 +215,12 @@ impl PatientPatchBody {
 
 type Read<T> = Result<T, shared_events::values::Unusable>;
 
-fn needed<T>(errors: &mut Errors, field: &'static str, value: Maybe<String>, read: impl FnOnce(&str) -> Read<T>) -> Option<T> {
+fn needed<T>(
+    errors: &mut Errors,
+    field: &'static str,
+    value: Maybe<String>,
+    read: impl FnOnce(&str) -> Read<T>,
+) -> Option<T> {
     match value {
         Maybe::Absent => None,
         Maybe::Null => {
@@ -219,7 +231,12 @@ fn needed<T>(errors: &mut Errors, field: &'static str, value: Maybe<String>, rea
     }
 }
 
-fn clearable<T>(errors: &mut Errors, field: &'static str, value: Maybe<String>, read: impl FnOnce(&str) -> Read<T>) -> Option<Option<T>> {
+fn clearable<T>(
+    errors: &mut Errors,
+    field: &'static str,
+    value: Maybe<String>,
+    read: impl FnOnce(&str) -> Read<T>,
+) -> Option<Option<T>> {
     match value {
         Maybe::Absent => None,
         Maybe::Null => Some(None),

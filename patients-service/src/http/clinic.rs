@@ -91,8 +91,9 @@ impl From<ClinicPatch> for SettingsPatch {
 pub async fn read(State(app): State<App>, caller: Caller) -> Result<Response, Problem> {
     caller.require(Role::Admin)?;
     let mut reader = app.core.db.read().await.map_err(|error| refusals::database(&error))?;
-    let clinic =
-        store::clinics::read(reader.conn(), &caller.account).await.map_err(|error| refusals::database(&error))?;
+    let clinic = store::clinics::read(reader.conn(), &caller.account)
+        .await
+        .map_err(|error| refusals::database(&error))?;
     Ok((ETag(clinic.version), Json(ClinicAnswer::new(&caller, clinic.settings))).into_response())
 }
 
@@ -111,8 +112,12 @@ pub async fn change(
         IfMatch::Any => None,
         IfMatch::Version(version) => Some(version),
     };
-    let change =
-        Change { account: caller.account.clone(), patch: body.into(), expected, meta: app.meta(&caller, &trace) };
+    let change = Change {
+        account: caller.account.clone(),
+        patch: body.into(),
+        expected,
+        meta: app.meta(&caller, &trace),
+    };
     let clinic = settings::change(&app.core, &change)
         .await
         .map_err(|error| refusals::unanswered(&error))?

@@ -63,9 +63,7 @@ pub fn router(app: App) -> (Router, Document) {
         .routes(routes!(patients::history))
         .routes(routes!(clinic::read, clinic::change))
         .merge(
-            OpenApiRouter::new()
-                .routes(routes!(imports::start))
-                .layer(DefaultBodyLimit::max(LARGEST_IMPORT)),
+            OpenApiRouter::new().routes(routes!(imports::start)).layer(DefaultBodyLimit::max(LARGEST_IMPORT)),
         )
         .routes(routes!(imports::read))
         .split_for_parts();
@@ -91,7 +89,13 @@ impl App {
     }
 
     /// Carries out a command on a patient.
-    async fn carry_out(&self, asked: Asked<'_>, patient: Uuid, ask: Ask, expected: Option<i64>) -> Result<Outcome, Problem> {
+    async fn carry_out(
+        &self,
+        asked: Asked<'_>,
+        patient: Uuid,
+        ask: Ask,
+        expected: Option<i64>,
+    ) -> Result<Outcome, Problem> {
         let repeatable = asked.key.map(|key| Repeatable {
             account: asked.caller.account.to_string(),
             principal: asked.caller.subject.clone(),

@@ -13,8 +13,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use shared_events::patient::{ArchiveReason, Origin};
 use shared_http::{
-    Body, Caller, CursorScope, ETag, FieldError, IdempotencyKey, IfMatch, Json, Limit, Page, Path, Problem, Query,
-    Role, TraceContext,
+    Body, Caller, CursorScope, ETag, FieldError, IdempotencyKey, IfMatch, Json, Limit, Page, Path, Problem,
+    Query, Role, TraceContext,
 };
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
@@ -41,13 +41,15 @@ pub async fn create(
     match app.carry_out(asked, id, ask, None).await?.map_err(refusals::problem)? {
         Done::Now(Patient::Known(known), _) => {
             let etag = ETag(known.version);
-            Ok((StatusCode::CREATED, etag, location(id), Json(PatientAnswer::fresh(id, &known))).into_response())
+            Ok((StatusCode::CREATED, etag, location(id), Json(PatientAnswer::fresh(id, &known)))
+                .into_response())
         }
         Done::Now(..) => Err(Problem::not_found()),
         // Answered before: the record as it stands now, under the status it had then.
         Done::Before(answered) => {
             let row = found(&app, &caller, answered.resource).await?;
-            Ok((StatusCode::CREATED, ETag(row.version), location(row.id), Json(PatientAnswer::from(row))).into_response())
+            Ok((StatusCode::CREATED, ETag(row.version), location(row.id), Json(PatientAnswer::from(row)))
+                .into_response())
         }
     }
 }
@@ -304,7 +306,11 @@ pub struct History {
 /// Who changed what, when.
 #[utoipa::path(get, path = "/api/patients/{id}/history", tag = "patients", params(("id" = Uuid, Path)),
     responses((status = 200, body = History)))]
-pub async fn history(State(app): State<App>, caller: Caller, Path(id): Path<Uuid>) -> Result<Json<History>, Problem> {
+pub async fn history(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<Uuid>,
+) -> Result<Json<History>, Problem> {
     caller.require(Role::Viewer)?;
     let stream = stream(&app, id).await?;
     if stream.first().is_none_or(|first| first.account != caller.account) {

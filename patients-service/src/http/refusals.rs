@@ -13,13 +13,17 @@ use std::time::Duration;
 pub fn problem(refusal: Refusal) -> Problem {
     match refusal {
         Refusal::NotFound => Problem::not_found(),
-        Refusal::Erased { id, at } => Problem::new(StatusCode::GONE, "patient_erased", "This patient was erased")
-            .detail("Nothing personal is left of the record.")
-            .with("id", id.to_string())
-            .with("erased_at", at.to_rfc3339()),
+        Refusal::Erased { id, at } => {
+            Problem::new(StatusCode::GONE, "patient_erased", "This patient was erased")
+                .detail("Nothing personal is left of the record.")
+                .with("id", id.to_string())
+                .with("erased_at", at.to_rfc3339())
+        }
         Refusal::Stale { current } => version_stale(current),
-        Refusal::Archived => Problem::new(StatusCode::CONFLICT, "patient_archived", "This patient is archived")
-            .detail("Restore the patient first, then change the record."),
+        Refusal::Archived => {
+            Problem::new(StatusCode::CONFLICT, "patient_archived", "This patient is archived")
+                .detail("Restore the patient first, then change the record.")
+        }
         Refusal::EmailTaken { holder } => {
             Problem::new(StatusCode::CONFLICT, "email_taken", "Another patient has this e-mail address")
                 .detail("Open that patient, use another address, or let the clinic share addresses.")
@@ -30,7 +34,11 @@ pub fn problem(refusal: Refusal) -> Problem {
             Problem::new(StatusCode::CONFLICT, "external_id_taken", "Another patient has this external id")
                 .detail("Open that patient, or give this one another external id.")
                 .with("patient_id", holder.to_string())
-                .errors([FieldError::new("/external_id", "taken", "is held by another patient of the clinic")])
+                .errors([FieldError::new(
+                    "/external_id",
+                    "taken",
+                    "is held by another patient of the clinic",
+                )])
         }
         Refusal::Invalid(errors) => Problem::invalid_body(
             errors

@@ -40,14 +40,39 @@ impl Field {
 /// Headers by field, letters and digits only, lower case.
 const KNOWN: &[(Field, &[&str])] = &[
     (Field::Email, &["email", "emailaddress", "mail", "emailid", "primaryemail"]),
-    (Field::FirstName, &["first", "firstname", "givenname", "given", "forename", "fname", "vorname", "prenom", "nombre"]),
-    (Field::LastName, &["last", "lastname", "surname", "familyname", "family", "lname", "nachname", "nom", "apellido"]),
-    (Field::Phone, &["phone", "phonenumber", "telephone", "tel", "mobile", "mobilephone", "cell", "cellphone", "telefon"]),
+    (
+        Field::FirstName,
+        &["first", "firstname", "givenname", "given", "forename", "fname", "vorname", "prenom", "nombre"],
+    ),
+    (
+        Field::LastName,
+        &["last", "lastname", "surname", "familyname", "family", "lname", "nachname", "nom", "apellido"],
+    ),
+    (
+        Field::Phone,
+        &[
+            "phone",
+            "phonenumber",
+            "telephone",
+            "tel",
+            "mobile",
+            "mobilephone",
+            "cell",
+            "cellphone",
+            "telefon",
+        ],
+    ),
     (Field::DateOfBirth, &["dateofbirth", "dob", "birthdate", "birthday", "birth", "geburtsdatum"]),
     (Field::Notes, &["notes", "note", "comment", "comments", "remarks"]),
-    (Field::ExternalId, &["externalid", "id", "mrn", "patientid", "patientnumber", "chartnumber", "medicalrecordnumber"]),
+    (
+        Field::ExternalId,
+        &["externalid", "id", "mrn", "patientid", "patientnumber", "chartnumber", "medicalrecordnumber"],
+    ),
     (Field::ClinicianId, &["clinicianid", "providerid", "doctorid"]),
-    (Field::ClinicianName, &["clinicianname", "clinician", "provider", "providername", "doctor", "doctorname"]),
+    (
+        Field::ClinicianName,
+        &["clinicianname", "clinician", "provider", "providername", "doctor", "doctorname"],
+    ),
     (Field::PreferredLanguage, &["preferredlanguage", "language", "lang"]),
 ];
 
@@ -75,7 +100,9 @@ pub fn recognise(headers: &[String]) -> Result<Columns, Unusable> {
     let mut ignored = Vec::new();
     for (place, header) in headers.iter().enumerate() {
         match field_of(header) {
-            Some(field) if used.iter().any(|(_, known)| *known == field) => return Err(Unusable::Twice(field)),
+            Some(field) if used.iter().any(|(_, known)| *known == field) => {
+                return Err(Unusable::Twice(field));
+            }
             Some(field) => used.push((place, field)),
             None => ignored.push(header.trim().to_owned()),
         }
@@ -106,14 +133,24 @@ mod tests {
         let fields: Vec<Field> = columns.used.iter().map(|(_, field)| *field).collect();
         assert_eq!(
             fields,
-            [Field::ExternalId, Field::DateOfBirth, Field::FirstName, Field::LastName, Field::Email, Field::Phone]
+            [
+                Field::ExternalId,
+                Field::DateOfBirth,
+                Field::FirstName,
+                Field::LastName,
+                Field::Email,
+                Field::Phone
+            ]
         );
         assert_eq!(columns.ignored, ["DEATHDATE", "SSN", "PREFIX", "SUFFIX"]);
     }
 
     #[test]
     fn what_is_missing_is_named() {
-        assert_eq!(recognise(&headers("Given name,phone")), Err(Unusable::Missing(vec![Field::Email, Field::LastName])));
+        assert_eq!(
+            recognise(&headers("Given name,phone")),
+            Err(Unusable::Missing(vec![Field::Email, Field::LastName]))
+        );
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! What becomes of a row: a new patient, one we have already, or a refusal. Pure.
 
 use crate::domain::fields::ClaimKind;
-use crate::domain::{Draft, FieldError};
 use crate::domain::patient::Known;
+use crate::domain::{Draft, FieldError};
 use shared_events::values::normalise;
 use uuid::Uuid;
 
@@ -32,7 +32,8 @@ pub struct Holder<'a> {
 
 /// Fields that cannot be read: the row fails, naming them.
 pub fn unreadable(errors: &[FieldError]) -> Verdict {
-    let reasons: Vec<String> = errors.iter().map(|error| format!("{} {}", error.field, error.message)).collect();
+    let reasons: Vec<String> =
+        errors.iter().map(|error| format!("{} {}", error.field, error.message)).collect();
     Verdict::Failed(reasons.join("; "))
 }
 

@@ -52,7 +52,8 @@ pub struct Sheet {
 pub fn read(bytes: &[u8]) -> Result<Sheet, Unreadable> {
     let text = decode(bytes)?;
     let delimiter = delimiter(text.lines().next().unwrap_or_default());
-    let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).flexible(false).from_reader(text.as_bytes());
+    let mut reader =
+        csv::ReaderBuilder::new().delimiter(delimiter).flexible(false).from_reader(text.as_bytes());
     let headers: Vec<String> = reader.headers().map_err(|e| broken(&e))?.iter().map(str::to_owned).collect();
     let columns = recognise(&headers).map_err(|why| match why {
         Unusable::Missing(fields) => {
@@ -63,7 +64,8 @@ pub fn read(bytes: &[u8]) -> Result<Sheet, Unreadable> {
     let mut rows = Vec::new();
     for record in reader.records() {
         let record = record.map_err(|error| broken(&error))?;
-        let value = |(place, field): &(usize, Field)| (*field, record.get(*place).unwrap_or_default().to_owned());
+        let value =
+            |(place, field): &(usize, Field)| (*field, record.get(*place).unwrap_or_default().to_owned());
         rows.push(RawRow { values: columns.used.iter().map(value).collect() });
     }
     if rows.is_empty() { Err(Unreadable::NoRows) } else { Ok(Sheet { columns, rows }) }

@@ -6,8 +6,8 @@ use crate::desk::{Decided, Patients, fold};
 use crate::domain::fields::{Claim, ClaimKind, claims};
 use crate::domain::patient::{Ask, Patient, Place, decide};
 use crate::domain::{Draft, RawDraft};
-use crate::store::imports::{self, Open, Outcome, Waiting};
 use crate::store::clinics::{self, Lock};
+use crate::store::imports::{self, Open, Outcome, Waiting};
 use shared_events::AccountId;
 use shared_events::patient::Origin;
 use shared_runtime::Tx;
@@ -127,7 +127,8 @@ impl Worker {
                     return Ok((row.row_no, Err(Verdict::Failed("erased".to_owned()))));
                 };
                 let plain = key.open(&row_aad(row.row_no), &row.sealed)?;
-                let raw: RawRow = serde_json::from_slice(&plain).map_err(|_| KeysError::WrongWrappingKey(key.id))?;
+                let raw: RawRow =
+                    serde_json::from_slice(&plain).map_err(|_| KeysError::WrongWrappingKey(key.id))?;
                 Ok((row.row_no, RawDraft::from(raw).read(today).map_err(|errors| unreadable(&errors))))
             })
             .collect()

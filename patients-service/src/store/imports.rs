@@ -145,7 +145,8 @@ pub async fn close_rows(tx: &mut Tx, import: Uuid, outcomes: &[Outcome]) -> sqlx
 
 /// Marks an import as done.
 pub async fn finish(tx: &mut Tx, import: Uuid, at: DateTime<Utc>) -> sqlx::Result<()> {
-    execute!(tx.conn(), "update imports set state = 'done', finished_at = $2 where id = $1", import, at).map(drop)
+    execute!(tx.conn(), "update imports set state = 'done', finished_at = $2 where id = $1", import, at)
+        .map(drop)
 }
 
 /// An import as it is shown.
@@ -194,7 +195,11 @@ pub async fn failures(conn: Conn<'_>, import: Uuid, most: i64) -> sqlx::Result<V
 }
 
 /// Who holds what: kind, value and patient of each claim among `values`.
-pub async fn holders(tx: &mut Tx, account: &AccountId, values: &[String]) -> sqlx::Result<Vec<(String, String, Uuid)>> {
+pub async fn holders(
+    tx: &mut Tx,
+    account: &AccountId,
+    values: &[String],
+) -> sqlx::Result<Vec<(String, String, Uuid)>> {
     fetch_by_texts!(
         tx.conn(),
         (String, String, Uuid),
