@@ -11,6 +11,8 @@
 //! * [`manners`]: what surrounds every route: request id, limits, log line, trace context.
 //! * [`openapi`], [`health`], [`server`]: the API's own description, its pulse, and the loop that serves it.
 //!
+//! `tests/common/mod.rs` is a service in small that uses all of it.
+//!
 //! To add a refusal: give it a code in snake_case, build it with [`Problem::new`] where it is decided,
 //! and describe it in the handler's `responses(...)`; the common ones are added by [`openapi::describe`].
 

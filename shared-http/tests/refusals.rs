@@ -169,6 +169,30 @@ async fn a_request_id_is_kept_or_made_and_a_trace_goes_on() {
 }
 
 #[tokio::test]
+async fn a_fingerprint_covers_the_whole_path_of_a_nested_route() {
+    let hands = Hands::new();
+    let keys = KeySource::Pem(minter(&hands).public_pem().to_owned());
+    let answer = async |key: IdempotencyKey, body: Body<NewPatient>| format!("{:?}", key.over(&body.bytes));
+    let inner = Router::new().route("/x", post(answer));
+    let router = Router::new().nest("/a", inner.clone()).nest("/b", inner);
+    let router = router.with_state(app(verifier(keys, Algorithm::EdDSA, &hands)));
+    let served = serve(manners(router, ManneredConfig::default()), Limits::default()).await;
+    let ask = async |path: &str, key: Option<&str>| {
+        let mut request = client().post(served.url(path)).header("content-type", "application/json");
+        if let Some(key) = key {
+            request = request.header("idempotency-key", key);
+        }
+        let response = request.body("{\"email\":\"a\"}").send().await.expect("an answer");
+        response.text().await.expect("text")
+    };
+    assert_eq!(ask("/a/x", None).await, "None");
+    let first = ask("/a/x", Some("k1")).await;
+    assert!(first.starts_with("Some(Key { key: \"k1\""), "{first}");
+    assert_eq!(first, ask("/a/x", Some("k1")).await);
+    assert_ne!(first, ask("/b/x", Some("k1")).await);
+}
+
+#[tokio::test]
 async fn pages_follow_one_another_to_the_end() {
     let (served, token) = start(&Hands::new()).await;
     let mut seen = Vec::new();
