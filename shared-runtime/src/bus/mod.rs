@@ -75,7 +75,9 @@ impl Bus {
     /// a log: a log is read by offset, and would close the connection upon the first refusal.
     pub async fn subscribe(&self, queue: &str, prefetch: u16) -> Result<Subscription, BusError> {
         Ok(match self {
-            Bus::RabbitMq(rabbit) => Subscription::RabbitMq(rabbit.subscribe(queue, prefetch).await?),
+            Bus::RabbitMq(rabbit) => {
+                Subscription::RabbitMq(Box::new(rabbit.subscribe(queue, prefetch).await?))
+            }
             Bus::Embedded(embedded) => Subscription::Embedded(embedded.subscribe(queue, prefetch)?),
         })
     }
