@@ -210,8 +210,4 @@ impl BusError {
     fn stranger() -> BusError {
         BusError::Away("the delivery was not handed out by this subscription".to_owned())
     }
-
-    fn unknown_queue(name: &str) -> BusError {
-        BusError::Topology(format!("no queue {name} is in the table"))
-    }
 }
