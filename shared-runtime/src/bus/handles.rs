@@ -28,7 +28,7 @@ impl Publisher {
 #[derive(Debug)]
 pub enum Subscription {
     /// On a connection of its own.
-    RabbitMq(rabbit::Subscription),
+    RabbitMq(Box<rabbit::Subscription>),
     /// From the file.
     Embedded(embedded::Subscription),
 }

@@ -23,6 +23,10 @@ pub(super) struct Row {
 
 /// Opens or makes the file, and locks it for as long as the connection lives; a kill unlocks it.
 pub(super) async fn open(path: &Path) -> Result<SqliteConnection, BusError> {
+    // SQLite reads these two as databases that vanish with the connection.
+    if path.as_os_str().is_empty() || path.as_os_str() == ":memory:" {
+        return Err(BusError::Away("an embedded bus needs a file: embedded:PATH".to_owned()));
+    }
     let options = SqliteConnectOptions::new()
         .filename(path)
         .create_if_missing(true)
@@ -198,4 +202,46 @@ pub(super) async fn prune(
     let Some(end) = end else { return Ok(None) };
     sqlx::query(DELETE).bind(above).bind(end).bind(age).execute(connection).await?;
     Ok(all_old.then_some(end))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    async fn messages(connection: &mut SqliteConnection) -> Vec<i64> {
+        sqlx::query_scalar("select pos from message order by pos").fetch_all(connection).await.expect("reads")
+    }
+
+    #[tokio::test]
+    async fn only_what_is_old_and_settled_is_pruned() {
+        let file = std::env::temp_dir().join(format!("pf-bus-prune-{}.db", std::process::id()));
+        let mut connection = open(&file).await.expect("opens");
+        let (queue, _) = self::queue(&mut connection, "queue", "arguments").await.expect("makes a queue");
+        for pos in 1..=6 {
+            add_message(&mut connection, pos, Uuid::from_u128(1), "key", b"body").await.expect("adds");
+        }
+        add_entries(&mut connection, queue, &[2, 5]).await.expect("adds");
+        assert_eq!(prune(&mut connection, 0, 4, HOUR).await.expect("prunes"), None);
+        assert_eq!(messages(&mut connection).await, [1, 2, 3, 4, 5, 6]);
+
+        assert_eq!(prune(&mut connection, 0, 4, Duration::ZERO).await.expect("prunes"), Some(4));
+        assert_eq!(messages(&mut connection).await, [2, 5, 6]);
+        assert_eq!(prune(&mut connection, 4, 4, Duration::ZERO).await.expect("prunes"), Some(6));
+        assert_eq!(prune(&mut connection, 6, 4, Duration::ZERO).await.expect("prunes"), None);
+        assert_eq!(messages(&mut connection).await, [2, 5]);
+
+        remove_entries(&mut connection, queue, &[2]).await.expect("removes");
+        prune(&mut connection, 0, 4, Duration::ZERO).await.expect("prunes");
+        assert_eq!(messages(&mut connection).await, [5]);
+        std::fs::remove_file(file).expect("removes the file");
+    }
+
+    #[tokio::test]
+    async fn what_would_not_be_kept_is_not_opened() {
+        for path in ["", ":memory:"] {
+            assert!(open(Path::new(path)).await.is_err(), "{path:?}");
+        }
+    }
 }
