@@ -20,6 +20,7 @@ import time
 import urllib.request
 from pathlib import Path
 
+import need
 import postgres
 import procs
 import servers
@@ -114,15 +115,10 @@ def _pgbench(clients, url):
         script.write(PGBENCH)
         script.flush()
         os.chmod(script.name, 0o644)
-        said = run([_pgbench_program(), "-n", "-M", "prepared", "-c", clients, "-j", min(clients, 2), "-T", SECONDS,
+        said = run([need.postgres() / "pgbench", "-n", "-M", "prepared", "-c", clients, "-j", min(clients, 2), "-T", SECONDS,
                     "-f", script.name, url])
     line = next(line for line in said.splitlines() if line.startswith("tps"))
     return float(line.split("=")[1].split()[0])
-
-
-def _pgbench_program():
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/pgbench"))
-    return found[-1] if found else "pgbench"
 
 
 def relay(environment):
