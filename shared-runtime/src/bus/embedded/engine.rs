@@ -82,7 +82,6 @@ impl Engine {
         let mut closing = None;
         while closing.is_none() {
             tokio::select! {
-                biased;
                 received = inbox.recv_many(&mut commands, ROUND) => match received {
                     0 => break,
                     _ => closing = self.round(commands.drain(..)).await,

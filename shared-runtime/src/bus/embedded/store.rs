@@ -27,9 +27,10 @@ pub(super) async fn open(path: &Path) -> Result<SqliteConnection, BusError> {
     if path.as_os_str().is_empty() || path.as_os_str() == ":memory:" {
         return Err(BusError::Away("an embedded bus needs a file: embedded:PATH".to_owned()));
     }
+    make_private(path)
+        .map_err(|error| BusError::Away(format!("{} cannot be made: {error}", path.display())))?;
     let options = SqliteConnectOptions::new()
         .filename(path)
-        .create_if_missing(true)
         .locking_mode(SqliteLockingMode::Exclusive)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
@@ -38,6 +39,19 @@ pub(super) async fn open(path: &Path) -> Result<SqliteConnection, BusError> {
     // The first write takes the lock, before anything is read into memory.
     sqlx::raw_sql(SCHEMA).execute(&mut connection).await.map_err(|error| cannot_open(path, &error))?;
     Ok(connection)
+}
+
+/// Makes a new file readable to its owner alone; SQLite gives its companions the same rights. A file that
+/// is there is not touched: to open and close it would release this process's locks on it.
+fn make_private(path: &Path) -> std::io::Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
 }
 
 fn cannot_open(path: &Path, error: &sqlx::Error) -> BusError {
@@ -107,8 +121,15 @@ pub(super) async fn add_message(
     add.execute(connection).await.map(drop)
 }
 
-pub(super) async fn routing_key(connection: &mut SqliteConnection, pos: i64) -> sqlx::Result<String> {
-    sqlx::query_scalar("select routing_key from message where pos = $1").bind(pos).fetch_one(connection).await
+/// The routing key of a message, where that queue still has it.
+pub(super) async fn routing_key(
+    connection: &mut SqliteConnection,
+    queue: i64,
+    pos: i64,
+) -> sqlx::Result<Option<String>> {
+    const KEY: &str = "select m.routing_key from entry e join message m on m.pos = e.pos
+                       where e.queue = $1 and e.pos = $2";
+    sqlx::query_scalar(KEY).bind(queue).bind(pos).fetch_optional(connection).await
 }
 
 /// A dead letter is a new message with the old one's content.
@@ -133,14 +154,15 @@ pub(super) async fn add_entries(
     sqlx::query(ADD).bind(queue).bind(json!(positions).to_string()).execute(connection).await.map(drop)
 }
 
-/// Takes messages out of a queue for good.
+/// Takes messages out of a queue for good. Says how many of them were still in it.
 pub(super) async fn remove_entries(
     connection: &mut SqliteConnection,
     queue: i64,
     positions: &[i64],
-) -> sqlx::Result<()> {
+) -> sqlx::Result<u64> {
     const REMOVE: &str = "delete from entry where queue = $1 and pos in (select value from json_each($2))";
-    sqlx::query(REMOVE).bind(queue).bind(json!(positions).to_string()).execute(connection).await.map(drop)
+    let remove = sqlx::query(REMOVE).bind(queue).bind(json!(positions).to_string());
+    remove.execute(connection).await.map(|removed| removed.rows_affected())
 }
 
 /// Reads entries above a position, in order.
