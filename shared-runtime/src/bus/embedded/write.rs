@@ -200,3 +200,51 @@ impl Round<'_> {
         *self.last_pos
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use uuid::Uuid;
+
+    const PATIENTS: usize = 1;
+
+    fn window(count: u128) -> Vec<Message> {
+        let message = |number| Message {
+            id: Uuid::from_u128(number),
+            routing_key: "invites.invite.InviteIssued.v1".to_owned(),
+            body: vec![b'x'; 4000],
+            traceparent: None,
+        };
+        (0..count).map(message).collect()
+    }
+
+    async fn publish(engine: &mut Engine, count: u128) -> Published {
+        let (reply, answer) = oneshot::channel();
+        engine.write(vec![Write::Publish { window: window(count), reply }]).await;
+        answer.await.expect("answers")
+    }
+
+    async fn limit_pages(engine: &mut Engine, pragma: &'static str) {
+        sqlx::raw_sql(pragma).execute(&mut engine.connection).await.expect("limits");
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_confirms_nothing_and_can_be_recovered_from() {
+        let file = std::env::temp_dir().join(format!("pf-bus-full-{}.db", std::process::id()));
+        let mut engine = Engine::open(&file, Topology::standard()).await.expect("opens");
+        assert_eq!(publish(&mut engine, 3).await.confirmed, 3);
+
+        limit_pages(&mut engine, "pragma max_page_count = 30").await;
+        let refused = publish(&mut engine, 100).await;
+        assert_eq!(refused.confirmed, 0);
+        assert!(matches!(refused.failure, Some(BusError::Away(words)) if words.contains("full")));
+        assert_eq!(engine.lines[PATIENTS].entries, 3);
+
+        limit_pages(&mut engine, "pragma max_page_count = 1000000").await;
+        assert_eq!(publish(&mut engine, 100).await.confirmed, 100);
+        assert_eq!(engine.lines[PATIENTS].entries, 103);
+        let written = store::count(&mut engine.connection, engine.lines[PATIENTS].id).await.expect("counts");
+        assert_eq!(written, 103);
+        std::fs::remove_file(file).expect("removes the file");
+    }
+}
