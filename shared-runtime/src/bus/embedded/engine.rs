@@ -2,6 +2,7 @@
 
 use super::super::topology::{Exchange, Keeps, Queue};
 use super::super::{BusError, Message, Published, Topology};
+use super::file;
 use super::handles::Handed;
 use super::line::{Line, Taker};
 use super::store;
@@ -50,7 +51,7 @@ impl Engine {
         if !parking && topology.queues.iter().any(|queue| matches!(queue.keeps, Keeps::UntilAcked { .. })) {
             return Err(BusError::Topology("no queue takes the dead letters".to_owned()));
         }
-        let mut connection = store::open(path).await?;
+        let mut connection = file::open(path).await?;
         let last_pos = store::last_pos(&mut connection).await.map_err(|error| broken(&error))?;
         let mut lines = Vec::with_capacity(topology.queues.len());
         for queue in &topology.queues {

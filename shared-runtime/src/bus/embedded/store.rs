@@ -1,14 +1,9 @@
-//! The file: every statement of the embedded bus.
+//! Every statement of the embedded bus.
 
-use super::super::BusError;
 use serde_json::json;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteLockingMode, SqliteSynchronous};
-use sqlx::{ConnectOptions as _, SqliteConnection};
-use std::path::Path;
+use sqlx::SqliteConnection;
 use std::time::Duration;
 use uuid::Uuid;
-
-const SCHEMA: &str = include_str!("schema.sql");
 
 /// A message with what one queue knows of it.
 #[derive(sqlx::FromRow)]
@@ -19,50 +14,6 @@ pub(super) struct Row {
     pub(super) routing_key: String,
     pub(super) body: Vec<u8>,
     pub(super) died_in: Option<String>,
-}
-
-/// Opens or makes the file, and locks it for as long as the connection lives; a kill unlocks it.
-pub(super) async fn open(path: &Path) -> Result<SqliteConnection, BusError> {
-    // SQLite reads these two as databases that vanish with the connection.
-    if path.as_os_str().is_empty() || path.as_os_str() == ":memory:" {
-        return Err(BusError::Away("an embedded bus needs a file: embedded:PATH".to_owned()));
-    }
-    make_private(path)
-        .map_err(|error| BusError::Away(format!("{} cannot be made: {error}", path.display())))?;
-    let options = SqliteConnectOptions::new()
-        .filename(path)
-        .locking_mode(SqliteLockingMode::Exclusive)
-        .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Full)
-        .busy_timeout(Duration::ZERO);
-    let mut connection = options.connect().await.map_err(|error| cannot_open(path, &error))?;
-    // The first write takes the lock, before anything is read into memory.
-    sqlx::raw_sql(SCHEMA).execute(&mut connection).await.map_err(|error| cannot_open(path, &error))?;
-    Ok(connection)
-}
-
-/// Makes a new file readable to its owner alone; SQLite gives its companions the same rights. A file that
-/// is there is not touched: to open and close it would release this process's locks on it.
-fn make_private(path: &Path) -> std::io::Result<()> {
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    match options.open(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
-        _ => Ok(()),
-    }
-}
-
-fn cannot_open(path: &Path, error: &sqlx::Error) -> BusError {
-    const BUSY: &str = "5";
-    let code = error.as_database_error().and_then(|error| error.code());
-    let path = path.display();
-    BusError::Away(if code.as_deref() == Some(BUSY) {
-        format!("{path} is in use by another process; an embedded bus belongs to one alone")
-    } else {
-        format!("{path} cannot be opened: {error}")
-    })
 }
 
 /// Whether a commit waits for the disk. Without, it outlives a kill but perhaps not a power cut.
@@ -228,6 +179,7 @@ pub(super) async fn prune(
 
 #[cfg(test)]
 mod tests {
+    use super::super::file::open;
     use super::*;
 
     const HOUR: Duration = Duration::from_secs(3600);
@@ -258,12 +210,5 @@ mod tests {
         prune(&mut connection, 0, 4, Duration::ZERO).await.expect("prunes");
         assert_eq!(messages(&mut connection).await, [5]);
         std::fs::remove_file(file).expect("removes the file");
-    }
-
-    #[tokio::test]
-    async fn what_would_not_be_kept_is_not_opened() {
-        for path in ["", ":memory:"] {
-            assert!(open(Path::new(path)).await.is_err(), "{path:?}");
-        }
     }
 }
