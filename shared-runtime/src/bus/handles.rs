@@ -46,7 +46,8 @@ impl Subscription {
         }
     }
 
-    /// Acks exactly these deliveries, and no others that are still in hand.
+    /// Acks exactly these deliveries, and no others that are still in hand. A call that is given up leaves
+    /// open whether they were acked: drop the subscription then.
     ///
     /// # Errors
     /// Any error: drop the subscription; the deliveries come again.

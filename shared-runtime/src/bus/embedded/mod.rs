@@ -10,6 +10,7 @@
 //! of `entry` say the same, and an out-of-order ack is a delete).
 
 mod engine;
+mod file;
 mod handles;
 mod line;
 mod serve;
