@@ -26,6 +26,9 @@ pub struct ServiceFlags {
     /// The bus: amqp://USER@HOST or embedded:PATH.
     #[arg(long, env = "PF_BUS_URL", hide_env_values = true)]
     pub bus_url: String,
+    /// Begins every queue's and exchange's name, so that several products can share a broker.
+    #[arg(long, env = "PF_BUS_PREFIX", default_value = "")]
+    pub bus_prefix: String,
     /// The directory of key files; `patient-first keys init` makes one.
     #[arg(long, env = "PF_SECRETS_DIR")]
     pub secrets_dir: PathBuf,
@@ -60,7 +63,9 @@ pub struct TokenFlags {
 impl ServiceFlags {
     /// Opens the bus. RabbitMQ is not connected to yet: its outage must not keep the service from starting.
     pub async fn bus(&self) -> Result<Bus> {
-        Bus::open(&self.bus_url, Topology::standard()).await.context("cannot use the bus (--bus-url)")
+        Bus::open(&self.bus_url, Topology::prefixed(&self.bus_prefix))
+            .await
+            .context("cannot use the bus (--bus-url)")
     }
 
     /// Reads what `service` needs of the secrets directory.
