@@ -9,8 +9,10 @@
 //! * [`http`]: what was asked, how it is answered.
 //! * [`service`]: all of it put together and run; [`config`]: what the binary is told.
 
+pub mod consumers;
 pub mod desk;
 pub mod domain;
 pub mod passwords;
 pub mod store;
+pub mod sweeper;
 pub mod tokens;

@@ -135,7 +135,7 @@ pub fn decide(book: &Book, ask: &Ask, at: DateTime<Utc>) -> Result<Vec<Said>, Re
         Ask::Issue(ask) => issue(book, ask, at),
         Ask::Resend { invite, token_key_id } => resend(book, *invite, token_key_id, at),
         Ask::Revoke { invite, note } => revoke(book, *invite, note.clone(), at),
-        Ask::Open { invite, issue_no } => Ok(open(book, *invite, *issue_no, at)),
+        Ask::Open { invite, issue_no } => open(book, *invite, *issue_no, at),
         Ask::Prove { invite, issue_no, fact } => prove(book, *invite, *issue_no, fact, at),
         Ask::Accept { invite, issue_no, fact, login } => accept(book, *invite, *issue_no, fact, login, at),
         Ask::Expire { invite } => Ok(expire(book, *invite, at)),
@@ -254,12 +254,14 @@ fn usable(book: &Book, id: Uuid, issue_no: i32, at: DateTime<Utc>) -> Option<&In
     usable.then_some(invite)
 }
 
-fn open(book: &Book, id: Uuid, issue_no: i32, at: DateTime<Utc>) -> Vec<Said> {
-    let Some(invite) = usable(book, id, issue_no, at).filter(|invite| invite.opened_issue < issue_no) else {
-        return Vec::new();
-    };
+/// Refused alike for whatever cannot be used: the page shows no reason.
+fn open(book: &Book, id: Uuid, issue_no: i32, at: DateTime<Utc>) -> Result<Vec<Said>, Refusal> {
+    let invite = usable(book, id, issue_no, at).ok_or(Refusal::NotAccepted)?;
+    if invite.opened_issue >= issue_no {
+        return Ok(Vec::new());
+    }
     let invite = InviteFacts { issue_no, ..invite.facts.clone() };
-    vec![Said { stream: id, event: Event::InviteOpened(InviteMoved { invite }) }]
+    Ok(vec![Said { stream: id, event: Event::InviteOpened(InviteMoved { invite }) }])
 }
 
 /// Token, attempt limit, fact, state: in this order, so that nobody learns of an invite's end before the

@@ -50,21 +50,23 @@ pub fn words(field: &'static str, text: Option<&str>) -> Result<Option<String>, 
     Ok(Some(text.to_owned()))
 }
 
-/// The one fact of a request that has a place for three.
+/// The one fact of a request. A last name is the fact where neither of the others is given; beside them
+/// it is a name that the form collected.
 pub fn fact(
     date_of_birth: Option<&str>,
     last_name: Option<&str>,
     email: Option<&str>,
 ) -> Result<Fact, Refusal> {
-    let one_only = "give exactly one of date_of_birth, last_name and email";
     match (date_of_birth, last_name, email) {
-        (Some(date), None, None) => NaiveDate::parse_from_str(date.trim(), "%Y-%m-%d")
+        (Some(date), _, None) => NaiveDate::parse_from_str(date.trim(), "%Y-%m-%d")
             .map(Fact::DateOfBirth)
             .map_err(|_| invalid("date_of_birth", "must be a date such as 1985-01-31")),
+        (None, _, Some(email)) => short("email", email).map(Fact::Email),
         (None, Some(name), None) => short("last_name", name).map(Fact::LastName),
-        (None, None, Some(email)) => short("email", email).map(Fact::Email),
-        (None, None, None) => Err(invalid("date_of_birth", one_only)),
-        _ => Err(invalid(if date_of_birth.is_some() { "date_of_birth" } else { "last_name" }, one_only)),
+        (None, None, None) => {
+            Err(invalid("date_of_birth", "is required, or last_name or email: what the page asks for"))
+        }
+        (Some(_), _, Some(_)) => Err(invalid("email", "give either date_of_birth or email, not both")),
     }
 }
 
