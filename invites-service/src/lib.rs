@@ -12,6 +12,7 @@
 pub mod consumers;
 pub mod desk;
 pub mod domain;
+pub mod http;
 pub mod passwords;
 pub mod store;
 pub mod sweeper;
