@@ -9,11 +9,13 @@
 //! * [`http`]: what was asked, how it is answered.
 //! * [`service`]: all of it put together and run; [`config`]: what the binary is told.
 
+pub mod config;
 pub mod consumers;
 pub mod desk;
 pub mod domain;
 pub mod http;
 pub mod passwords;
+pub mod service;
 pub mod store;
 pub mod sweeper;
 pub mod tokens;

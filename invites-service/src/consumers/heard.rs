@@ -145,7 +145,8 @@ fn record(
         void_before: record.invites_void_before,
     };
     let reason =
-        if record.status == PatientStatus::Inactive && reason == RevokeReason::EmailChanged && !voids.certain {
+        if record.status == PatientStatus::Inactive && reason == RevokeReason::EmailChanged && !voids.certain
+        {
             RevokeReason::Archived
         } else {
             reason

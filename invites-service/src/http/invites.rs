@@ -11,8 +11,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use shared_events::Event;
 use shared_http::{
-    Body, Caller, CursorScope, ETag, IdempotencyKey, Json, Limit, Page, Path, Problem, Query, RequestId, Role,
-    TraceContext,
+    Body, Caller, CursorScope, ETag, IdempotencyKey, Json, Limit, Page, Path, Problem, Query, RequestId,
+    Role, TraceContext,
 };
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
@@ -110,8 +110,11 @@ pub async fn get(
     let mut reader = api.db.read().await.map_err(lost)?;
     let stream = api.log.load_one(reader.conn(), id).await.map_err(lost)?;
     drop(reader);
-    let mut full =
-        InviteInFull { invite: InviteView::of(row.clone(), api.clock.now()), custom_message: None, note: None };
+    let mut full = InviteInFull {
+        invite: InviteView::of(row.clone(), api.clock.now()),
+        custom_message: None,
+        note: None,
+    };
     for recorded in stream {
         match &recorded.event {
             Event::InviteIssued(e) => {

@@ -130,9 +130,8 @@ pub async fn accept(
     trace: TraceContext,
     Json(body): Json<AcceptInvite>,
 ) -> Result<(StatusCode, Json<Accepted>), Problem> {
-    let fact =
-        fields::fact(body.date_of_birth.as_deref(), body.last_name.as_deref(), body.email.as_deref())
-            .map_err(|refusal| problem(&refusal))?;
+    let fact = fields::fact(body.date_of_birth.as_deref(), body.last_name.as_deref(), body.email.as_deref())
+        .map_err(|refusal| problem(&refusal))?;
     let link = api.find(&body.token).await?.ok_or_else(|| problem(&Refusal::NotAccepted))?;
     let meta = meta("patient".to_owned(), &id, &trace);
     let Named { invite, issue_no } = link.named;
