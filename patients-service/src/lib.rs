@@ -6,8 +6,14 @@
 //! * [`http`]: what was asked, how it is answered.
 //! * [`consumers`]: what invites-service said, and what is done about it.
 //! * [`import`]: a clinic's register, row by row.
+//! * [`settings`]: changing a clinic's settings.
 //! * [`service`]: all of it put together and run.
 
+pub mod consumers;
 pub mod desk;
 pub mod domain;
+pub mod http;
+pub mod import;
+pub mod service;
+pub mod settings;
 pub mod store;

@@ -1,23 +1,16 @@
-//! Who asks: the bearer token behind a caller, and the token that guards internal routes.
+//! Whether a token is believed.
 //!
 //! The algorithm is pinned by configuration and never taken from the token: `none`, or an HMAC made
 //! with our public key as its secret, is refused before any key is looked at.
 
+use crate::caller::{Caller, Role, keys_unavailable, token_expired, token_invalid};
 use crate::jwks::{Jwks, Lookup};
 use crate::problem::Problem;
-use aws_lc_rs::constant_time::verify_slices_are_equal;
-use aws_lc_rs::digest::{SHA256, digest};
-use axum::extract::{FromRef, FromRequestParts};
-use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use chrono::{DateTime, Utc};
 use jsonwebtoken::{DecodingKey, Validation};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use shared_events::AccountId;
-use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
-use utoipa::ToSchema;
 
 /// Tells the time. An argument, so that tests age tokens without waiting.
 pub type Clock = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;
@@ -26,63 +19,6 @@ pub type Clock = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;
 const LEEWAY: f64 = 30.0;
 /// No honest token of ours comes near this many bytes.
 const TOKEN_BYTES: usize = 8 * 1024;
-
-/// What a caller may do. Each role may do what the ones before it may.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Role {
-    /// Reads.
-    Viewer,
-    /// Reads and writes.
-    Staff,
-    /// Also the clinic's settings, and what cannot be undone.
-    Admin,
-}
-
-impl fmt::Display for Role {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Role::Viewer => "viewer",
-            Role::Staff => "staff",
-            Role::Admin => "admin",
-        })
-    }
-}
-
-/// The staff member behind a request. As an extractor it needs a [`Verifier`] in the state, and refuses
-/// with 401 `token_missing`, `token_invalid` or `token_expired`, or 503 `keys_unavailable`.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Caller {
-    /// The clinic. Everything the caller reads or writes is within it.
-    pub account: AccountId,
-    /// The issuer's name for the person.
-    pub subject: String,
-    /// What the person may do.
-    pub role: Role,
-    /// The person's name, where the issuer tells it.
-    pub name: Option<String>,
-}
-
-impl Caller {
-    /// 403 `role_insufficient`, naming the role that is needed, unless the caller has it or more.
-    pub fn require(&self, needed: Role) -> Result<(), Problem> {
-        if self.role >= needed {
-            return Ok(());
-        }
-        let problem =
-            Problem::new(StatusCode::FORBIDDEN, "role_insufficient", "Your role does not allow this");
-        Err(problem
-            .detail(format!("This needs the role {needed}."))
-            .with("required_role", needed.to_string()))
-    }
-}
-
-impl fmt::Debug for Caller {
-    /// Without the person's name: a caller ends up in log lines.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Caller({} as {} in {})", self.subject, self.role, self.account)
-    }
-}
 
 /// The one algorithm tokens are signed with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -146,7 +82,7 @@ pub enum SetupError {
 
 enum Keys {
     One(Box<DecodingKey>),
-    Set(Jwks),
+    Set(Box<Jwks>),
 }
 
 /// Checks tokens. Cheap to clone; lives in the state.
@@ -176,7 +112,7 @@ impl Verifier {
     pub fn new(config: VerifierConfig, clock: Clock) -> Result<Self, SetupError> {
         let keys = match &config.keys {
             KeySource::Pem(pem) => Keys::One(Box::new(read_pem(pem, config.algorithm)?)),
-            KeySource::Jwks(url) => Keys::Set(Jwks::new(url, config.algorithm, clock.clone())?),
+            KeySource::Jwks(url) => Keys::Set(Box::new(Jwks::new(url, config.algorithm, clock.clone())?)),
         };
         let mut validation = Validation::new(config.algorithm.into());
         validation.set_issuer(&[config.issuer]);
@@ -239,130 +175,4 @@ fn read_pem(pem: &str, algorithm: Algorithm) -> Result<DecodingKey, SetupError> 
         Algorithm::RS256 => DecodingKey::from_rsa_pem(pem.as_bytes()),
     }
     .map_err(|_| SetupError::Key)
-}
-
-impl<S: Send + Sync> FromRequestParts<S> for Caller
-where
-    Verifier: FromRef<S>,
-{
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let token = bearer(&parts.headers)?;
-        Verifier::from_ref(state).verify(token).await
-    }
-}
-
-/// The tokens that open `/internal/*`. Several, so that one can be exchanged without an outage.
-#[derive(Clone)]
-pub struct ServiceToken(Arc<[[u8; 32]]>);
-
-impl ServiceToken {
-    /// From one or more tokens of at least 32 characters each; only their hashes are kept.
-    pub fn new<'a>(tokens: impl IntoIterator<Item = &'a str>) -> Result<Self, SetupError> {
-        let hash =
-            |token: &str| if token.len() < 32 { Err(SetupError::ServiceToken) } else { Ok(sha256(token)) };
-        let hashes = tokens.into_iter().map(hash).collect::<Result<Arc<[_]>, _>>()?;
-        if hashes.is_empty() { Err(SetupError::ServiceToken) } else { Ok(ServiceToken(hashes)) }
-    }
-
-    /// Hashes are compared, in constant time, so that neither content nor length of a token leaks.
-    fn opens(&self, given: &str) -> bool {
-        let given = sha256(given);
-        self.0.iter().fold(false, |opened, token| verify_slices_are_equal(token, &given).is_ok() | opened)
-    }
-}
-
-fn sha256(text: &str) -> [u8; 32] {
-    let mut hash = [0; 32];
-    hash.copy_from_slice(digest(&SHA256, text.as_bytes()).as_ref());
-    hash
-}
-
-/// Proof that a neighbour of ours asks. As an extractor it needs a [`ServiceToken`] in the state; for a
-/// whole router use `axum::middleware::from_extractor_with_state::<ServiceCall, _>(state)`.
-#[derive(Debug, Clone, Copy)]
-pub struct ServiceCall;
-
-impl<S: Send + Sync> FromRequestParts<S> for ServiceCall
-where
-    ServiceToken: FromRef<S>,
-{
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let token = bearer(&parts.headers)?;
-        if ServiceToken::from_ref(state).opens(token) { Ok(ServiceCall) } else { Err(token_invalid()) }
-    }
-}
-
-/// The one bearer token of a request. Two of them are none: proxies disagree on which one counts.
-fn bearer(headers: &HeaderMap) -> Result<&str, Problem> {
-    let mut given = headers.get_all(header::AUTHORIZATION).iter();
-    let first = given.next().ok_or_else(token_missing)?;
-    if given.next().is_some() {
-        return Err(token_invalid());
-    }
-    let (scheme, token) =
-        first.to_str().map_err(|_| token_invalid())?.split_once(' ').ok_or_else(token_missing)?;
-    if scheme.eq_ignore_ascii_case("bearer") { Ok(token.trim()) } else { Err(token_missing()) }
-}
-
-fn unauthorized(code: &'static str, title: &'static str, challenge: &'static str) -> Problem {
-    Problem::new(StatusCode::UNAUTHORIZED, code, title)
-        .header(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge))
-}
-
-fn token_missing() -> Problem {
-    unauthorized("token_missing", "Sign in first", "Bearer realm=\"patient-first\"")
-        .detail("Send Authorization: Bearer and a token.")
-}
-
-fn token_invalid() -> Problem {
-    let challenge = "Bearer realm=\"patient-first\", error=\"invalid_token\"";
-    unauthorized("token_invalid", "This token is not accepted", challenge)
-}
-
-fn token_expired() -> Problem {
-    let challenge = "Bearer realm=\"patient-first\", error=\"invalid_token\", error_description=\"expired\"";
-    unauthorized("token_expired", "This token has expired", challenge).detail("Sign in again.")
-}
-
-fn keys_unavailable() -> Problem {
-    let status = StatusCode::SERVICE_UNAVAILABLE;
-    Problem::new(status, "keys_unavailable", "Tokens cannot be checked for the moment")
-        .retry_after(Duration::from_secs(10))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_role_may_do_what_lesser_roles_may() {
-        let caller = |role| Caller {
-            account: AccountId::parse("c1").expect("a clinic"),
-            subject: "s1".into(),
-            role,
-            name: Some("Example Person".into()),
-        };
-        assert!(caller(Role::Admin).require(Role::Staff).is_ok());
-        assert!(caller(Role::Staff).require(Role::Staff).is_ok());
-        let problem = caller(Role::Viewer).require(Role::Staff).expect_err("too little");
-        assert_eq!(
-            (problem.code(), &problem.body(None)["required_role"]),
-            ("role_insufficient", &"staff".into())
-        );
-        assert!(!format!("{:?}", caller(Role::Viewer)).contains("Example"));
-    }
-
-    #[test]
-    fn a_service_token_opens_with_any_of_its_texts_and_no_other() {
-        let (first, second) = ("a".repeat(32), "b".repeat(32));
-        let token = ServiceToken::new([first.as_str(), &second]).expect("tokens");
-        assert!(token.opens(&first) && token.opens(&second));
-        assert!(!token.opens("") && !token.opens(&first[1..]) && !token.opens(&"c".repeat(32)));
-        assert!(ServiceToken::new(["short"]).is_err());
-        assert!(ServiceToken::new([]).is_err());
-    }
 }

@@ -4,21 +4,26 @@
 //!
 //! * [`problem`]: every refusal, in one form (RFC 9457).
 //! * [`extract`]: bodies, paths and queries whose refusals are problems too; [`maybe`] for merge patch.
-//! * [`auth`]: the caller behind a bearer token, and the guard of internal routes; [`jwks`] fetches
-//!   the issuer's keys, [`minter`] issues tokens for the embedded default and for tests.
+//! * [`caller`]: who asks, and with which role; [`auth`] decides whether their token is believed,
+//!   `jwks` fetches the issuer's keys, [`minter`] issues tokens for the embedded default and for tests.
+//! * [`internal`]: the guard of internal routes.
 //! * [`idempotency`], [`precondition`], [`cursor`]: the headers and parameters of careful clients.
-//! * [`manners`]: what surrounds every route: request id, limits, log line, trace context.
+//! * [`mod@manners`]: what surrounds every route: request id, limits, log line, trace context.
 //! * [`openapi`], [`health`], [`server`]: the API's own description, its pulse, and the loop that serves it.
+//!
+//! `tests/common/mod.rs` is a service in small that uses all of it.
 //!
 //! To add a refusal: give it a code in snake_case, build it with [`Problem::new`] where it is decided,
 //! and describe it in the handler's `responses(...)`; the common ones are added by [`openapi::describe`].
 
 pub mod auth;
+pub mod caller;
 pub mod cursor;
 pub mod extract;
 pub mod health;
 pub mod idempotency;
-pub mod jwks;
+pub mod internal;
+mod jwks;
 pub mod manners;
 pub mod maybe;
 pub mod minter;
@@ -28,13 +33,16 @@ pub mod problem;
 mod random;
 mod reading;
 pub mod server;
+mod stall;
 pub mod trace;
 
-pub use auth::{Algorithm, Caller, KeySource, Role, ServiceCall, ServiceToken, Verifier, VerifierConfig};
+pub use auth::{Algorithm, Clock, KeySource, SetupError, Verifier, VerifierConfig};
+pub use caller::{Caller, Role};
 pub use cursor::{CursorKey, CursorScope, Limit, Page};
 pub use extract::{Body, Json, Path, Query};
 pub use health::Health;
 pub use idempotency::{FingerprintKey, IdempotencyKey, Key};
+pub use internal::{ServiceCall, ServiceToken};
 pub use manners::{ManneredConfig, RequestId, manners};
 pub use maybe::Maybe;
 pub use minter::{Claims, Minter, generate_signing_key};

@@ -1,9 +1,9 @@
 //! A field of a merge patch (RFC 7396): left alone, cleared, or set.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use std::borrow::Cow;
+use utoipa::__dev::ComposeSchema;
+use utoipa::ToSchema;
 use utoipa::openapi::{RefOr, Schema};
-use utoipa::{PartialSchema, ToSchema};
 
 /// A field of a merge patch. Its struct says `#[serde(default)]` on it, and `deny_unknown_fields`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -79,24 +79,17 @@ impl<T: Serialize> Serialize for Maybe<T> {
     }
 }
 
-impl<T> PartialSchema for Maybe<T>
-where
-    Option<T>: PartialSchema,
-{
-    /// The schema of an optional `T`: absence is told by the field not being required.
-    fn schema() -> RefOr<Schema> {
-        Option::<T>::schema()
+/// The schema of an optional `T`: absence is told by the field not being required.
+///
+/// The trait is what utoipa's derive implements for generic types and what it asks of them as fields;
+/// it is not documented. Deriving would describe three variants instead of one optional value.
+impl<T: ComposeSchema> ComposeSchema for Maybe<T> {
+    fn compose(generics: Vec<RefOr<Schema>>) -> RefOr<Schema> {
+        Option::<T>::compose(generics)
     }
 }
 
-impl<T: ToSchema> ToSchema for Maybe<T>
-where
-    Option<T>: PartialSchema,
-{
-    fn name() -> Cow<'static, str> {
-        Cow::Owned(format!("Maybe_{}", T::name()))
-    }
-
+impl<T: ToSchema + ComposeSchema> ToSchema for Maybe<T> {
     fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
         T::schemas(schemas);
     }

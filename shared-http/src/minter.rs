@@ -1,6 +1,7 @@
 //! Tokens of our own, for the embedded default and for tests. Elsewhere the gateway issues them.
 
-use crate::auth::{Clock, Role, SetupError};
+use crate::auth::{Clock, SetupError};
+use crate::caller::Role;
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
 use aws_lc_rs::error::Unspecified;

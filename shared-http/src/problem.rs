@@ -93,6 +93,12 @@ impl Problem {
             .errors(errors)
     }
 
+    /// 429 `too_many_requests`.
+    pub fn too_many_requests(wait: Duration) -> Self {
+        Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", "Too many requests")
+            .retry_after(wait)
+    }
+
     /// 500 `internal`. The error and its causes go to the log; the caller learns nothing of them.
     pub fn internal(error: &dyn Error) -> Self {
         tracing::error!(error = %Chain(error), "request failed");
@@ -160,7 +166,7 @@ impl Problem {
         &self.0.errors
     }
 
-    /// The body as JSON. [`crate::manners`] adds the request id to what is sent.
+    /// The body as JSON. [`crate::manners()`] adds the request id to what is sent.
     pub fn body(&self, request_id: Option<&str>) -> Value {
         let parts = &*self.0;
         let mut body = parts.extra.clone();

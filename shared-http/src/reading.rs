@@ -161,7 +161,7 @@ fn parameter(path: &Path, name: Option<&str>) -> String {
 }
 
 fn path_ends_with(path: &Path, name: &str) -> bool {
-    matches!(path.iter().last(), Some(Segment::Map { key }) if key == name)
+    matches!(path.iter().next_back(), Some(Segment::Map { key }) if key == name)
 }
 
 #[cfg(test)]

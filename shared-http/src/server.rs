@@ -3,6 +3,7 @@
 //! `axum::serve` has no limit on how long a client may take over its headers, nor on how many clients
 //! there are; one that sends a byte a minute would be kept for ever. So the loop is our own.
 
+use crate::stall::Unstalled;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request};
@@ -32,6 +33,8 @@ pub struct Limits {
     pub header_bytes: usize,
     /// The most header fields: 100.
     pub header_count: usize,
+    /// How long a client may read nothing of its answer: 30 s. A slow reader goes on, an absent one is cut.
+    pub write_time: Duration,
     /// How long running requests may go on after the stop signal: 20 s.
     pub drain_time: Duration,
     /// The pause after an accept that failed for want of something, such as file descriptors: 100 ms.
@@ -45,6 +48,7 @@ impl Default for Limits {
             header_time: Duration::from_secs(10),
             header_bytes: 32 * 1024,
             header_count: 100,
+            write_time: Duration::from_secs(30),
             drain_time: Duration::from_secs(20),
             accept_pause: Duration::from_millis(100),
         }
@@ -76,7 +80,7 @@ pub async fn run(
             () = shutdown.cancelled() => break,
             Some(ended) = connections.join_next() => report(ended),
             (stream, peer, place) = accept(&listener, &room, limits.accept_pause) => {
-                let connection = graceful.watch(serve(&http, stream, peer, router.clone()));
+                let connection = graceful.watch(serve(&http, Unstalled::new(stream, limits.write_time), peer, router.clone()));
                 connections.spawn(async move {
                     let outcome = connection.await;
                     drop(place);
@@ -110,7 +114,12 @@ async fn accept(
     let place = room.clone().acquire_owned().await.ok();
     loop {
         match listener.accept().await {
-            Ok((stream, peer)) => return (stream, peer, place),
+            Ok((stream, peer)) => {
+                if let Err(error) = stream.set_nodelay(true) {
+                    tracing::debug!(%error, "TCP_NODELAY could not be set");
+                }
+                return (stream, peer, place);
+            }
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
                 // Most often EMFILE: the queue stays readable, and without a pause the loop would spin.
@@ -130,13 +139,10 @@ fn is_of_one_connection(error: &io::Error) -> bool {
 /// One connection, with the peer's address in each request's extensions.
 fn serve(
     http: &http1::Builder,
-    stream: TcpStream,
+    stream: Unstalled,
     peer: SocketAddr,
     router: Router,
 ) -> impl hyper_util::server::graceful::GracefulConnection<Error = hyper::Error> + Send + use<> {
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "TCP_NODELAY could not be set");
-    }
     let service = service_fn(move |request: Request<Incoming>| {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(ConnectInfo(peer));

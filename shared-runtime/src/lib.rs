@@ -1,10 +1,12 @@
 //! How it is kept and carried: what every service shares between its domain and the outside.
 //!
+//! * [`core`]: what every service is built on.
 //! * [`clock`]: time and identities.
 //! * [`db`]: the database door, PostgreSQL or SQLite.
 //! * [`keys`]: sealing of personal data; keys that live outside the database.
 //! * [`log`]: the event log, which is also the outbox.
 //! * [`group`]: waiting commands, committed in one transaction.
+//! * [`secrets`]: the directory of keys.
 //! * [`idempotency`]: what a repeated command is answered.
 //! * [`bus`]: the bus door, RabbitMQ or embedded.
 //! * [`relay`]: log to bus.
@@ -14,6 +16,7 @@
 pub mod bus;
 pub mod clock;
 pub mod consume;
+pub mod core;
 pub mod db;
 pub mod group;
 pub mod idempotency;
@@ -21,6 +24,7 @@ pub mod keys;
 pub mod log;
 pub mod relay;
 pub mod retry;
+pub mod secrets;
 pub mod supervise;
 
 pub use clock::Clock;

@@ -12,6 +12,8 @@ mod migrate;
 pub use bulk::{Column, Rows};
 pub use errors::{is_transient, is_unique_violation};
 pub use migrate::Step;
+/// What a driver says when a query fails. Rooms that hold no SQL name it by this.
+pub use sqlx::Error as DbError;
 
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions, Postgres};
 use sqlx::sqlite::{

@@ -1,7 +1,7 @@
 //! One key per person. They are kept wrapped in a database of their own, so that backups of the log
 //! never hold them, and destroying one makes every copy of that person's events unreadable.
 
-use super::{Keyring, keyring::random};
+use super::{Keyring, keyring::random, seal};
 use crate::clock::Clock;
 use crate::db::{Db, Rows};
 use crate::{execute, fetch_by_ids, fetch_optional};
@@ -23,6 +23,18 @@ pub struct DataKey {
     /// Stands beside every event sealed with it.
     pub id: Uuid,
     pub(crate) key: [u8; 32],
+}
+
+impl DataKey {
+    /// Seals a block under this key; it opens only with the same `aad`.
+    pub fn seal(&self, aad: &[u8], plain: Vec<u8>) -> Vec<u8> {
+        seal::seal(&self.key, aad, plain)
+    }
+
+    /// Opens what [`DataKey::seal`] sealed.
+    pub fn open(&self, aad: &[u8], sealed: &[u8]) -> Result<Vec<u8>, KeysError> {
+        seal::open(&self.key, aad, sealed).map_err(|_| KeysError::Unopened(self.id))
+    }
 }
 
 impl std::fmt::Debug for DataKey {
@@ -73,6 +85,9 @@ pub enum KeysError {
         "data key {0} does not open with the wrapping keys of this service: is this the right secrets directory?"
     )]
     WrongWrappingKey(Uuid),
+    /// A block does not open with the key it names.
+    #[error("a block does not open with data key {0}: it was changed")]
+    Unopened(Uuid),
     /// An event names a key that the key database never had.
     #[error("data key {0} is not in the key database: was an older backup of it restored?")]
     Missing(Uuid),

@@ -1,0 +1,126 @@
+//! What invites-service said, and what is done about it: the register of open invites is kept, and a
+//! patient whose invite was accepted becomes active.
+
+use crate::desk::{Command, Patients};
+use crate::domain::Ask;
+use crate::store::invites::{self, Told};
+use shared_events::invite::InviteStatus;
+use shared_events::{AccountId, Event};
+use shared_runtime::Tx;
+use shared_runtime::bus::topology;
+use shared_runtime::consume::{HandleError, Handler, Incoming};
+use shared_runtime::group::Desk;
+use shared_runtime::log::Meta;
+use uuid::Uuid;
+
+/// The consumer of invites-service's events.
+pub struct FromInvites {
+    /// Where a patient is made active.
+    pub patients: Patients,
+}
+
+/// Derives the id of the event that an acceptance causes here: the acceptance, repeated, causes it once.
+fn activation(cause: Uuid) -> Uuid {
+    Uuid::new_v5(&cause, b"PatientActivated")
+}
+
+impl Handler for FromInvites {
+    fn name(&self) -> &'static str {
+        "patients.from_invites"
+    }
+
+    fn queue(&self) -> &'static str {
+        topology::PATIENTS
+    }
+
+    fn wants(&self, event_type: &str) -> bool {
+        matches!(
+            event_type,
+            "InviteIssued"
+                | "InviteResent"
+                | "InviteExtended"
+                | "InviteAccepted"
+                | "InviteRevoked"
+                | "InviteExpired"
+                | "InviteTakenOver"
+        )
+    }
+
+    async fn handle(&self, tx: &mut Tx, events: &[Incoming]) -> Result<(), HandleError> {
+        let told: Vec<Told> = events.iter().filter_map(told).collect();
+        invites::put(tx, &told).await?;
+        for incoming in events {
+            if let Some(command) = activate(incoming)? {
+                self.carry_out(tx, command).await?;
+            }
+        }
+        Ok(())
+    }
+
+    fn committed(&self) {
+        self.patients.log.nudge();
+    }
+}
+
+impl FromInvites {
+    async fn carry_out(&self, tx: &mut Tx, command: Command) -> Result<(), HandleError> {
+        let patient = command.patient;
+        let outcomes = self.patients.execute(tx, &[command], 1).await?;
+        match outcomes.into_iter().next() {
+            // A patient we never heard of cannot have been invited by us: the log must have been replaced.
+            Some(Err(refusal)) => {
+                Err(HandleError::Dead(format!("patient {patient} cannot be made active: {refusal:?}")))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn told(incoming: &Incoming) -> Option<Told> {
+    let invite = match &incoming.event {
+        Event::InviteIssued(e) => &e.invite,
+        Event::InviteResent(e) => &e.invite,
+        Event::InviteExtended(e) | Event::InviteExpired(e) => &e.invite,
+        Event::InviteAccepted(e) => &e.invite,
+        Event::InviteRevoked(e) => &e.invite,
+        Event::InviteTakenOver(e) => &e.invite,
+        _ => return None,
+    };
+    Some(Told {
+        invite: incoming.envelope.subject,
+        patient: invite.patient_id,
+        account: incoming.envelope.accountid.clone(),
+        version: incoming.envelope.streamversion,
+        pending: invite.status == InviteStatus::Pending,
+        expires_at: invite.expires_at,
+    })
+}
+
+fn activate(incoming: &Incoming) -> Result<Option<Command>, HandleError> {
+    let (patient, user_id) = match &incoming.event {
+        Event::InviteAccepted(e) => (e.invite.patient_id, e.user_id),
+        Event::InviteTakenOver(e) => match e.user_id {
+            Some(user_id) => (e.invite.patient_id, user_id),
+            None => return Ok(None),
+        },
+        _ => return Ok(None),
+    };
+    let envelope = &incoming.envelope;
+    let account = AccountId::parse(&envelope.accountid)
+        .map_err(|why| HandleError::Dead(format!("the clinic's id {why}")))?;
+    Ok(Some(Command {
+        account,
+        patient,
+        ask: Ask::Activate { user_id, invite_id: envelope.subject },
+        expected: None,
+        event_id: Some(activation(envelope.id)),
+        meta: Meta {
+            actor: envelope.actor.clone(),
+            correlation: envelope.correlationid,
+            causation: Some(envelope.id),
+            traceparent: envelope.traceparent.clone(),
+        },
+        at: envelope.time,
+        repeatable: None,
+    }))
+}

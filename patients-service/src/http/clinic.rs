@@ -1,0 +1,126 @@
+//! `/api/clinic`: the settings of the caller's clinic.
+
+use super::{App, refusals};
+use crate::domain::clinic::SettingsPatch;
+use crate::settings::{self, Change};
+use crate::store;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use shared_events::clinic::{ClinicSettings, InviteSystem, OpenInvitePolicy};
+use shared_http::{Caller, ETag, IfMatch, Json, Problem, Role, TraceContext};
+use utoipa::ToSchema;
+
+/// A clinic's settings.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct ClinicAnswer {
+    /// The clinic.
+    pub account_id: String,
+    /// The name that patients see.
+    pub name: String,
+    /// IANA name.
+    #[schema(example = "Europe/Berlin")]
+    pub time_zone: String,
+    /// Language tag.
+    pub default_language: String,
+    /// Days until an invite lapses.
+    pub default_expiry_days: u16,
+    /// What a second open invite does: `supersede`, `allow` or `reject`.
+    #[schema(value_type = String, example = "supersede")]
+    pub open_invite_policy: OpenInvitePolicy,
+    /// Whether several live patients may have one address.
+    pub allow_shared_email: bool,
+    /// `legacy`, `parallel` or `patient_first`.
+    #[schema(value_type = String, example = "patient_first")]
+    pub invite_system: InviteSystem,
+}
+
+impl ClinicAnswer {
+    fn new(caller: &Caller, settings: ClinicSettings) -> ClinicAnswer {
+        ClinicAnswer {
+            account_id: caller.account.to_string(),
+            name: settings.name,
+            time_zone: settings.time_zone,
+            default_language: settings.default_language,
+            default_expiry_days: settings.default_expiry_days,
+            open_invite_policy: settings.open_invite_policy,
+            allow_shared_email: settings.allow_shared_email,
+            invite_system: settings.invite_system,
+        }
+    }
+}
+
+/// Changes to a clinic's settings; absent leaves one alone.
+#[derive(Debug, Clone, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ClinicPatch {
+    /// The name that patients see.
+    pub name: Option<String>,
+    /// IANA name.
+    pub time_zone: Option<String>,
+    /// Language tag.
+    pub default_language: Option<String>,
+    /// Days until an invite lapses, 1 to 90.
+    pub default_expiry_days: Option<i64>,
+    /// What a second open invite does: `supersede`, `allow` or `reject`.
+    #[schema(value_type = Option<String>)]
+    pub open_invite_policy: Option<OpenInvitePolicy>,
+    /// Whether several live patients may have one address.
+    pub allow_shared_email: Option<bool>,
+    /// `legacy`, `parallel` or `patient_first`.
+    #[schema(value_type = Option<String>)]
+    pub invite_system: Option<InviteSystem>,
+}
+
+impl From<ClinicPatch> for SettingsPatch {
+    fn from(body: ClinicPatch) -> SettingsPatch {
+        SettingsPatch {
+            name: body.name,
+            time_zone: body.time_zone,
+            default_language: body.default_language,
+            default_expiry_days: body.default_expiry_days,
+            open_invite_policy: body.open_invite_policy,
+            allow_shared_email: body.allow_shared_email,
+            invite_system: body.invite_system,
+        }
+    }
+}
+
+/// Reads the settings of the caller's clinic.
+#[utoipa::path(get, path = "/api/clinic", tag = "clinic", responses((status = 200, body = ClinicAnswer)))]
+pub async fn read(State(app): State<App>, caller: Caller) -> Result<Response, Problem> {
+    caller.require(Role::Admin)?;
+    let mut reader = app.core.db.read().await.map_err(|error| refusals::database(&error))?;
+    let clinic = store::clinics::read(reader.conn(), &caller.account)
+        .await
+        .map_err(|error| refusals::database(&error))?;
+    Ok((ETag(clinic.version), Json(ClinicAnswer::new(&caller, clinic.settings))).into_response())
+}
+
+/// Changes settings of the caller's clinic.
+#[utoipa::path(patch, path = "/api/clinic", tag = "clinic", request_body = ClinicPatch, params(IfMatch),
+    responses((status = 200, body = ClinicAnswer)))]
+pub async fn change(
+    State(app): State<App>,
+    caller: Caller,
+    trace: TraceContext,
+    if_match: IfMatch,
+    Json(body): Json<ClinicPatch>,
+) -> Result<Response, Problem> {
+    caller.require(Role::Admin)?;
+    let expected = match if_match {
+        IfMatch::Any => None,
+        IfMatch::Version(version) => Some(version),
+    };
+    let change = Change {
+        account: caller.account.clone(),
+        patch: body.into(),
+        expected,
+        meta: app.meta(&caller, &trace),
+    };
+    let clinic = settings::change(&app.core, &change)
+        .await
+        .map_err(|error| refusals::unanswered(&error))?
+        .map_err(refusals::problem)?;
+    Ok((ETag(clinic.version), Json(ClinicAnswer::new(&caller, clinic.settings))).into_response())
+}

@@ -1,0 +1,124 @@
+//! What was asked, and how it is answered.
+
+mod answers;
+mod clinic;
+mod imports;
+mod patients;
+mod refusals;
+
+use crate::desk::{Command, Outcome, Patients};
+use crate::domain::Ask;
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, FromRef};
+use shared_http::openapi::{self, Document};
+use shared_http::{Caller, CursorKey, FingerprintKey, Key, Problem, TraceContext, Verifier};
+use shared_runtime::core::Core;
+use shared_runtime::group::Group;
+use shared_runtime::idempotency::Repeatable;
+use shared_runtime::log::Meta;
+use std::sync::Arc;
+use tokio::sync::Notify;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use uuid::Uuid;
+
+/// The largest CSV file taken, in bytes.
+pub const LARGEST_IMPORT: usize = 64 * 1024 * 1024;
+
+/// What handlers need.
+#[derive(Clone)]
+pub struct App {
+    /// Database, log, clock.
+    pub core: Core,
+    /// Where patient commands are carried out.
+    pub patients: Group<Patients>,
+    /// Checks tokens.
+    pub verifier: Verifier,
+    /// Hashes requests that may be repeated.
+    pub fingerprints: FingerprintKey,
+    /// Seals cursors.
+    pub cursors: CursorKey,
+    /// Tells the import worker that there is work.
+    pub import_waits: Arc<Notify>,
+}
+
+impl FromRef<App> for Verifier {
+    fn from_ref(app: &App) -> Verifier {
+        app.verifier.clone()
+    }
+}
+
+impl FromRef<App> for FingerprintKey {
+    fn from_ref(app: &App) -> FingerprintKey {
+        app.fingerprints.clone()
+    }
+}
+
+/// Every route, and the document that describes them.
+pub fn router(app: App) -> (Router, Document) {
+    let (router, document) = OpenApiRouter::new()
+        .routes(routes!(patients::create, patients::list))
+        .routes(routes!(patients::read, patients::replace, patients::change, patients::archive))
+        .routes(routes!(patients::restore))
+        .routes(routes!(patients::history))
+        .routes(routes!(clinic::read, clinic::change))
+        .merge(
+            OpenApiRouter::new().routes(routes!(imports::start)).layer(DefaultBodyLimit::max(LARGEST_IMPORT)),
+        )
+        .routes(routes!(imports::read))
+        .split_for_parts();
+    let openapi = openapi::describe(
+        document,
+        "Patients",
+        env!("CARGO_PKG_VERSION"),
+        "The records a clinic keeps first: patients, the clinic's settings, imports.",
+    );
+    let document = Document { name: "patients", path: "/openapi/patients.json", openapi };
+    (router.with_state(app), document)
+}
+
+impl App {
+    /// Who and what causes an event of this request.
+    fn meta(&self, caller: &Caller, trace: &TraceContext) -> Meta {
+        Meta {
+            actor: format!("staff:{}", caller.subject),
+            correlation: Some(self.core.clock.new_id()),
+            causation: None,
+            traceparent: Some(trace.traceparent()),
+        }
+    }
+
+    /// Carries out a command on a patient.
+    async fn carry_out(
+        &self,
+        asked: Asked<'_>,
+        patient: Uuid,
+        ask: Ask,
+        expected: Option<i64>,
+    ) -> Result<Outcome, Problem> {
+        let repeatable = asked.key.map(|key| Repeatable {
+            account: asked.caller.account.to_string(),
+            principal: asked.caller.subject.clone(),
+            key: key.key,
+            fingerprint: key.fingerprint,
+        });
+        let command = Command {
+            account: asked.caller.account.clone(),
+            patient,
+            ask,
+            expected,
+            event_id: None,
+            meta: self.meta(asked.caller, asked.trace),
+            at: self.core.clock.now(),
+            repeatable,
+        };
+        self.patients.submit(command).await.map_err(|error| refusals::unanswered(&error))
+    }
+}
+
+/// Who asks, within what, and under which name.
+struct Asked<'a> {
+    caller: &'a Caller,
+    trace: &'a TraceContext,
+    key: Option<Key>,
+}

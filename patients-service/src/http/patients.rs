@@ -1,0 +1,337 @@
+//! `/api/patients`: create, read, list, replace, change, archive, restore, history.
+
+use super::answers::{PatientAnswer, PatientBody, PatientPatchBody};
+use super::{App, Asked, refusals};
+use crate::desk::{Done, fold};
+use crate::domain::{Ask, Patch, Patient, RawDraft, Refusal};
+use crate::store;
+use crate::store::list::{Sort, Wanted};
+use axum::extract::State;
+use axum::http::{HeaderName, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use shared_events::patient::{ArchiveReason, Origin};
+use shared_http::{
+    Body, Caller, CursorScope, ETag, FieldError, IdempotencyKey, IfMatch, Json, Limit, Page, Path, Problem,
+    Query, Role, TraceContext,
+};
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+/// Puts a patient on record.
+#[utoipa::path(post, path = "/api/patients", tag = "patients", request_body = PatientBody,
+    params(("Idempotency-Key" = Option<String>, Header, description = "Makes the request safe to repeat")),
+    responses((status = 201, description = "On record", body = PatientAnswer)))]
+pub async fn create(
+    State(app): State<App>,
+    caller: Caller,
+    trace: TraceContext,
+    key: IdempotencyKey,
+    body: Body<PatientBody>,
+) -> Result<Response, Problem> {
+    caller.require(Role::Staff)?;
+    let key = key.over(&body.bytes);
+    let draft = RawDraft::from(body.value)
+        .read(app.core.clock.now().date_naive())
+        .map_err(|errors| refusals::problem(Refusal::Invalid(errors)))?;
+    let id = app.core.clock.new_id();
+    let ask = Ask::Create { draft: Box::new(draft), origin: Origin::Staff, import_id: None };
+    let asked = Asked { caller: &caller, trace: &trace, key };
+    match app.carry_out(asked, id, ask, None).await?.map_err(refusals::problem)? {
+        Done::Now(Patient::Known(known), _) => {
+            let etag = ETag(known.version);
+            Ok((StatusCode::CREATED, etag, location(id), Json(PatientAnswer::fresh(id, &known)))
+                .into_response())
+        }
+        Done::Now(..) => Err(Problem::not_found()),
+        // Answered before: the record as it stands now, under the status it had then.
+        Done::Before(answered) => {
+            let row = found(&app, &caller, answered.resource).await?;
+            Ok((StatusCode::CREATED, ETag(row.version), location(row.id), Json(PatientAnswer::from(row)))
+                .into_response())
+        }
+    }
+}
+
+fn location(id: Uuid) -> [(HeaderName, String); 1] {
+    [(header::LOCATION, format!("/api/patients/{id}"))]
+}
+
+/// Reads a patient.
+#[utoipa::path(get, path = "/api/patients/{id}", tag = "patients", params(("id" = Uuid, Path)),
+    responses((status = 200, body = PatientAnswer), (status = 410, description = "Erased", body = Problem)))]
+pub async fn read(State(app): State<App>, caller: Caller, Path(id): Path<Uuid>) -> Result<Response, Problem> {
+    caller.require(Role::Viewer)?;
+    answer(found(&app, &caller, id).await?)
+}
+
+fn answer(row: store::patients::Row) -> Result<Response, Problem> {
+    Ok((ETag(row.version), Json(PatientAnswer::from(row))).into_response())
+}
+
+/// The patient's row, or why there is none.
+async fn found(app: &App, caller: &Caller, id: Uuid) -> Result<store::patients::Row, Problem> {
+    let mut reader = app.core.db.read().await.map_err(|error| refusals::database(&error))?;
+    let row = store::patients::find(reader.conn(), &caller.account, id, app.core.clock.now())
+        .await
+        .map_err(|error| refusals::database(&error))?;
+    match row {
+        Some(row) => Ok(row),
+        None => Err(gone_or_unknown(app, caller, id).await),
+    }
+}
+
+/// An erased patient is told from one that never was, within the caller's clinic.
+async fn gone_or_unknown(app: &App, caller: &Caller, id: Uuid) -> Problem {
+    match stream(app, id).await {
+        Ok(stream) => match fold(&stream) {
+            Patient::Erased { account, at, .. } if account == caller.account => {
+                refusals::problem(Refusal::Erased { id, at })
+            }
+            _ => Problem::not_found(),
+        },
+        Err(problem) => problem,
+    }
+}
+
+async fn stream(app: &App, id: Uuid) -> Result<shared_runtime::log::Stream, Problem> {
+    let mut reader = app.core.db.read().await.map_err(|error| refusals::database(&error))?;
+    app.core.log.load_one(reader.conn(), id).await.map_err(|error| refusals::log(&error))
+}
+
+/// Filters, order and place of a list.
+#[derive(Debug, Clone, Deserialize, Serialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ListQuery {
+    /// Part of a name, an address or an external id.
+    pub search: Option<String>,
+    /// One status: `pending`, `active` or `inactive`. Without it, archived patients are left out.
+    pub status: Option<String>,
+    /// With or without an open invite.
+    pub has_pending_invite: Option<bool>,
+    /// One clinician's patients.
+    pub clinician_id: Option<String>,
+    /// Those that staff must complete.
+    pub incomplete: Option<bool>,
+    /// `name` (default), `-name`, `created_at` or `-created_at`.
+    pub sort: Option<String>,
+    /// How many, 1 to 200; 50 where absent.
+    #[serde(default, skip_serializing)]
+    #[param(value_type = Option<u16>, minimum = 1, maximum = 200)]
+    pub limit: Limit,
+    /// Where a page ended: the `next_cursor` of the page before.
+    #[serde(skip_serializing)]
+    pub cursor: Option<String>,
+}
+
+/// Lists the clinic's patients.
+#[utoipa::path(get, path = "/api/patients", tag = "patients", params(ListQuery),
+    responses((status = 200, body = Page<PatientAnswer>)))]
+pub async fn list(
+    State(app): State<App>,
+    caller: Caller,
+    Query(query): Query<ListQuery>,
+) -> Result<Json<Page<PatientAnswer>>, Problem> {
+    caller.require(Role::Viewer)?;
+    let scope = CursorScope::new(&caller.account, "patients", &query)?;
+    let sort = sort(query.sort.as_deref())?;
+    if let Some(status) = query.status.as_deref().filter(|s| !["pending", "active", "inactive"].contains(s)) {
+        let _ = status;
+        return Err(unusable("?status", "must be pending, active or inactive"));
+    }
+    let after = query.cursor.as_deref().map(|cursor| app.cursors.open(&scope, cursor)).transpose()?;
+    let wanted = Wanted {
+        search: query.search.filter(|text| !text.trim().is_empty()),
+        status: query.status,
+        has_pending_invite: query.has_pending_invite,
+        clinician_id: query.clinician_id,
+        incomplete: query.incomplete,
+        sort,
+        after,
+        limit: query.limit.and_one(),
+    };
+    let mut reader = app.core.db.read().await.map_err(|error| refusals::database(&error))?;
+    let rows = store::list::page(reader.conn(), &caller.account, &wanted, app.core.clock.now())
+        .await
+        .map_err(|error| refusals::database(&error))?;
+    let page = Page::cut(rows, query.limit, &app.cursors, &scope, |row| sort.key(row))?;
+    Ok(Json(page.map(PatientAnswer::from)))
+}
+
+fn sort(text: Option<&str>) -> Result<Sort, Problem> {
+    match text {
+        None | Some("name") => Ok(Sort::Name),
+        Some("-name") => Ok(Sort::NameDown),
+        Some("created_at") => Ok(Sort::Created),
+        Some("-created_at") => Ok(Sort::CreatedDown),
+        Some(_) => Err(unusable("?sort", "must be name, -name, created_at or -created_at")),
+    }
+}
+
+fn unusable(parameter: &'static str, message: &'static str) -> Problem {
+    Problem::invalid_query(vec![FieldError::new(parameter, "invalid", message)])
+}
+
+/// Replaces a record: optional fields that are absent are cleared.
+#[utoipa::path(put, path = "/api/patients/{id}", tag = "patients", request_body = PatientBody,
+    params(("id" = Uuid, Path), IfMatch),
+    responses((status = 200, body = PatientAnswer), (status = 410, description = "Erased", body = Problem)))]
+pub async fn replace(
+    State(app): State<App>,
+    caller: Caller,
+    trace: TraceContext,
+    Path(id): Path<Uuid>,
+    if_match: IfMatch,
+    Json(body): Json<PatientBody>,
+) -> Result<Response, Problem> {
+    caller.require(Role::Staff)?;
+    let draft = RawDraft::from(body)
+        .read(app.core.clock.now().date_naive())
+        .map_err(|errors| refusals::problem(Refusal::Invalid(errors)))?;
+    apply(&app, &caller, &trace, id, if_match, draft.into(), false).await
+}
+
+/// What a change does beside the record.
+#[derive(Debug, Clone, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ChangeQuery {
+    /// Issue open invites again that a new address voids.
+    #[serde(default)]
+    pub reissue_invites: bool,
+}
+
+/// Changes fields of a record (JSON merge patch).
+#[utoipa::path(patch, path = "/api/patients/{id}", tag = "patients", request_body = PatientPatchBody,
+    params(("id" = Uuid, Path), IfMatch, ChangeQuery),
+    responses((status = 200, body = PatientAnswer), (status = 410, description = "Erased", body = Problem)))]
+pub async fn change(
+    State(app): State<App>,
+    caller: Caller,
+    trace: TraceContext,
+    Path(id): Path<Uuid>,
+    Query(query): Query<ChangeQuery>,
+    if_match: IfMatch,
+    Json(body): Json<PatientPatchBody>,
+) -> Result<Response, Problem> {
+    caller.require(Role::Staff)?;
+    let patch = body.read(app.core.clock.now().date_naive()).map_err(refusals::problem)?;
+    apply(&app, &caller, &trace, id, if_match, patch, query.reissue_invites).await
+}
+
+async fn apply(
+    app: &App,
+    caller: &Caller,
+    trace: &TraceContext,
+    id: Uuid,
+    if_match: IfMatch,
+    patch: Patch,
+    reissue_invites: bool,
+) -> Result<Response, Problem> {
+    let ask = Ask::Change { patch: Box::new(patch), reissue_invites };
+    let asked = Asked { caller, trace, key: None };
+    app.carry_out(asked, id, ask, expected(if_match)).await?.map_err(refusals::problem)?;
+    answer(found(app, caller, id).await?)
+}
+
+fn expected(if_match: IfMatch) -> Option<i64> {
+    match if_match {
+        IfMatch::Any => None,
+        IfMatch::Version(version) => Some(version),
+    }
+}
+
+/// Archives a patient: open invites end, address and external id are free again.
+#[utoipa::path(delete, path = "/api/patients/{id}", tag = "patients", params(("id" = Uuid, Path), IfMatch),
+    responses((status = 200, body = PatientAnswer), (status = 410, description = "Erased", body = Problem)))]
+pub async fn archive(
+    State(app): State<App>,
+    caller: Caller,
+    trace: TraceContext,
+    Path(id): Path<Uuid>,
+    if_match: IfMatch,
+) -> Result<Response, Problem> {
+    caller.require(Role::Staff)?;
+    let asked = Asked { caller: &caller, trace: &trace, key: None };
+    let ask = Ask::Archive { reason: ArchiveReason::Staff };
+    app.carry_out(asked, id, ask, expected(if_match)).await?.map_err(refusals::problem)?;
+    answer(found(&app, &caller, id).await?)
+}
+
+/// Takes an archived patient back, if address and external id are still free.
+#[utoipa::path(post, path = "/api/patients/{id}/restore", tag = "patients",
+    params(("id" = Uuid, Path), ("Idempotency-Key" = Option<String>, Header, description = "Makes the request safe to repeat")),
+    responses((status = 200, body = PatientAnswer), (status = 410, description = "Erased", body = Problem)))]
+pub async fn restore(
+    State(app): State<App>,
+    caller: Caller,
+    trace: TraceContext,
+    Path(id): Path<Uuid>,
+    key: IdempotencyKey,
+) -> Result<Response, Problem> {
+    caller.require(Role::Staff)?;
+    let asked = Asked { caller: &caller, trace: &trace, key: key.over(b"") };
+    app.carry_out(asked, id, Ask::Restore, None).await?.map_err(refusals::problem)?;
+    answer(found(&app, &caller, id).await?)
+}
+
+/// One thing that happened to a patient.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct HistoryItem {
+    /// The version it led to.
+    pub version: i64,
+    /// The event's name.
+    #[schema(example = "PatientUpdated")]
+    pub event: String,
+    /// When it happened.
+    pub occurred_at: DateTime<Utc>,
+    /// Who did it: `staff:ID`, `patient` or `system`.
+    pub actor: String,
+    /// Which fields changed.
+    pub changed: Vec<String>,
+}
+
+/// A patient's history.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct History {
+    /// Oldest first.
+    pub items: Vec<HistoryItem>,
+    /// Always null: a patient's history is short enough for one answer.
+    #[schema(required)]
+    pub next_cursor: Option<String>,
+}
+
+/// Who changed what, when.
+#[utoipa::path(get, path = "/api/patients/{id}/history", tag = "patients", params(("id" = Uuid, Path)),
+    responses((status = 200, body = History)))]
+pub async fn history(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<Uuid>,
+) -> Result<Json<History>, Problem> {
+    caller.require(Role::Viewer)?;
+    let stream = stream(&app, id).await?;
+    if stream.first().is_none_or(|first| first.account != caller.account) {
+        return Err(Problem::not_found());
+    }
+    let items = stream
+        .iter()
+        .map(|recorded| HistoryItem {
+            version: recorded.version,
+            event: recorded.event.kind().name.to_owned(),
+            occurred_at: recorded.occurred_at,
+            actor: recorded.meta.actor.clone(),
+            changed: changed(&recorded.event),
+        })
+        .collect();
+    Ok(Json(History { items, next_cursor: None }))
+}
+
+fn changed(event: &shared_events::Event) -> Vec<String> {
+    match event {
+        shared_events::Event::PatientUpdated(updated) => updated.changed.clone(),
+        _ => Vec::new(),
+    }
+}

@@ -1,0 +1,82 @@
+//! Every refusal of the domain gets its status and its code here, once.
+
+use crate::domain::Refusal;
+use axum::http::StatusCode;
+use shared_http::precondition::version_stale;
+use shared_http::{FieldError, Problem};
+use shared_runtime::db::DbError;
+use shared_runtime::group::Unanswered;
+use shared_runtime::log::LogError;
+use std::time::Duration;
+
+/// A refusal as it is answered.
+pub fn problem(refusal: Refusal) -> Problem {
+    match refusal {
+        Refusal::NotFound => Problem::not_found(),
+        Refusal::Erased { id, at } => {
+            Problem::new(StatusCode::GONE, "patient_erased", "This patient was erased")
+                .detail("Nothing personal is left of the record.")
+                .with("id", id.to_string())
+                .with("erased_at", at.to_rfc3339())
+        }
+        Refusal::Stale { current } => version_stale(current),
+        Refusal::Archived => {
+            Problem::new(StatusCode::CONFLICT, "patient_archived", "This patient is archived")
+                .detail("Restore the patient first, then change the record.")
+        }
+        Refusal::EmailTaken { holder } => {
+            Problem::new(StatusCode::CONFLICT, "email_taken", "Another patient has this e-mail address")
+                .detail("Open that patient, use another address, or let the clinic share addresses.")
+                .with("patient_id", holder.to_string())
+                .errors([FieldError::new("/email", "taken", "is held by another patient of the clinic")])
+        }
+        Refusal::ExternalIdTaken { holder } => {
+            Problem::new(StatusCode::CONFLICT, "external_id_taken", "Another patient has this external id")
+                .detail("Open that patient, or give this one another external id.")
+                .with("patient_id", holder.to_string())
+                .errors([FieldError::new(
+                    "/external_id",
+                    "taken",
+                    "is held by another patient of the clinic",
+                )])
+        }
+        Refusal::Invalid(errors) => Problem::invalid_body(
+            errors
+                .into_iter()
+                .map(|error| FieldError::new(format!("/{}", error.field), "invalid", error.message))
+                .collect(),
+        ),
+        Refusal::AddressesShared { patients } => {
+            let ids: Vec<String> = patients.iter().map(ToString::to_string).collect();
+            Problem::new(StatusCode::CONFLICT, "addresses_shared", "Patients share addresses")
+                .detail("Give each of these patients an address of their own first; at most 100 are listed.")
+                .with("patient_ids", ids)
+        }
+        Refusal::KeyReused => shared_http::idempotency::key_reused(),
+    }
+}
+
+/// A command that got no answer.
+pub fn unanswered(error: &Unanswered) -> Problem {
+    match error {
+        Unanswered::Busy(_) => Problem::unavailable(error, Duration::from_secs(1)),
+        Unanswered::Failed(_) => Problem::internal(error),
+    }
+}
+
+/// A read that failed.
+pub fn database(error: &DbError) -> Problem {
+    if shared_runtime::db::is_transient(error) {
+        Problem::unavailable(error, Duration::from_secs(1))
+    } else {
+        Problem::internal(error)
+    }
+}
+
+/// A stream that could not be read.
+pub fn log(error: &LogError) -> Problem {
+    match error {
+        LogError::Db(error) => database(error),
+        other => Problem::internal(other),
+    }
+}

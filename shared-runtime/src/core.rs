@@ -1,0 +1,120 @@
+//! What every service is built on: its database, its log, the bus, and the tasks between them.
+
+use crate::bus::Bus;
+use crate::clock::Clock;
+use crate::consume::{Consumer, Handler};
+use crate::db::{Db, OpenError, Step};
+use crate::keys::{DataKeys, Keyring, KeysError};
+use crate::log::Log;
+use crate::relay::Relay;
+use crate::secrets::Secrets;
+use crate::supervise::supervise;
+use std::sync::Arc;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// Connections to a database that one process holds at most.
+const CONNECTIONS: u32 = 16;
+
+/// A service's foundations. Cheap to clone.
+#[derive(Clone)]
+pub struct Core {
+    /// The service's own database.
+    pub db: Db,
+    /// Its database of keys.
+    pub keys_db: Db,
+    /// Its event log.
+    pub log: Log,
+    /// The bus.
+    pub bus: Bus,
+    /// Seals personal fields on the bus.
+    pub bus_keys: Keyring,
+    /// The clock.
+    pub clock: Clock,
+}
+
+/// Where a service's databases are, and what their schemas are.
+#[derive(Debug, Clone)]
+pub struct Databases<'a> {
+    /// The service's own.
+    pub url: &'a str,
+    /// Its schema.
+    pub steps: &'a [Step],
+    /// Its keys'.
+    pub keys_url: &'a str,
+    /// Their schema.
+    pub keys_steps: &'a [Step],
+}
+
+/// Why a service cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A database.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The keys.
+    #[error(transparent)]
+    Keys(#[from] KeysError),
+    /// A key that is of no use.
+    #[error("the key in {0} of the secrets directory is of no use")]
+    Key(&'static str),
+    /// The database's first row.
+    #[error("the database answered an error: {0}")]
+    Db(#[from] sqlx::Error),
+}
+
+impl Core {
+    /// Opens both databases, checks that the keys fit, and founds the log where it is new.
+    pub async fn open(
+        source: &'static str,
+        databases: Databases<'_>,
+        bus: Bus,
+        secrets: &Secrets,
+        clock: Clock,
+    ) -> Result<Core, StartError> {
+        let db = Db::open(databases.url, CONNECTIONS, databases.steps).await?;
+        let keys_db = Db::open(databases.keys_url, CONNECTIONS / 4, databases.keys_steps).await?;
+        let keys = DataKeys::new(keys_db.clone(), secrets.wrapping.clone(), clock.clone());
+        keys.check().await?;
+        let log = Log::new(source, keys, clock.clone());
+        log.found(&db).await?;
+        Ok(Core { db, keys_db, log, bus, bus_keys: secrets.bus.clone(), clock })
+    }
+
+    /// Relays the log to the bus until `stop`.
+    pub fn relay(&self, stop: &CancellationToken) -> JoinHandle<()> {
+        let relay = Relay {
+            db: self.db.clone(),
+            log: self.log.clone(),
+            bus: self.bus.clone(),
+            bus_keys: self.bus_keys.clone(),
+        };
+        let until = stop.clone();
+        supervise("relay", stop.clone(), move || {
+            let (relay, until) = (relay.clone(), until.clone());
+            async move { relay.run(&until).await.map_err(|error| error.to_string()) }
+        })
+    }
+
+    /// Feeds a handler from its queue until `stop`.
+    pub fn consume<H: Handler>(&self, handler: H, stop: &CancellationToken) -> JoinHandle<()> {
+        let consumer = Arc::new(Consumer {
+            db: self.db.clone(),
+            bus: self.bus.clone(),
+            bus_keys: Some(self.bus_keys.clone()),
+            clock: self.clock.clone(),
+            handler,
+        });
+        let until = stop.clone();
+        supervise("consumer", stop.clone(), move || {
+            let (consumer, until) = (consumer.clone(), until.clone());
+            async move { consumer.run(&until).await.map_err(|error| error.to_string()) }
+        })
+    }
+
+    /// Closes both databases; SQLite folds its write-ahead log into the file.
+    pub async fn close(&self) {
+        self.db.close().await;
+        self.keys_db.close().await;
+    }
+}
