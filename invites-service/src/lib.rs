@@ -1,1 +1,21 @@
-//! invites-service
+//! invites-service: the offers a clinic makes to its patients, and the logins of those who took them up.
+//!
+//! * [`domain`]: is it allowed, and what then happened?
+//! * [`desk`]: groups of commands become events, logins and rows in one transaction.
+//! * [`store`]: what is remembered.
+//! * [`tokens`], [`passwords`]: links and passwords, neither of which is kept in clear anywhere.
+//! * [`consumers`]: what patients-service and the mailer said, and what is done about it.
+//! * [`sweeper`]: says that what lapsed has lapsed.
+//! * [`http`]: what was asked, how it is answered.
+//! * [`service`]: all of it put together and run; [`config`]: what the binary is told.
+
+pub mod config;
+pub mod consumers;
+pub mod desk;
+pub mod domain;
+pub mod http;
+pub mod passwords;
+pub mod service;
+pub mod store;
+pub mod sweeper;
+pub mod tokens;

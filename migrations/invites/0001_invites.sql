@@ -12,6 +12,7 @@ create table clinics (
 create table known_patients (
     id {uuid} primary key,
     account_id text not null,
+    -- Of the patient's stream; above every version once erased.
     version bigint not null,
     status text not null,
     email text,
@@ -21,7 +22,10 @@ create table known_patients (
     preferred_language text,
     void_before bigint not null,
     -- This service's own key for what it says about the patient.
-    key_id {uuid} not null
+    key_id {uuid} not null,
+    -- The login that accepted one of the patient's invites: known here before the patient's own stream
+    -- says `active`, and not fed by the bus.
+    user_id {uuid}
 );
 
 create table invites (
@@ -32,10 +36,13 @@ create table invites (
     status text not null,
     reason text,
     provider_id text not null,
+    channel text not null,
     issue_no bigint not null,
+    -- Links with a smaller issue number died without mail; see invite_links for the rest.
     live_from bigint not null,
+    token_key_id text not null,
+    source_patient_version bigint not null,
     failed_attempts bigint not null,
-    send_email {bool} not null,
     import_id {uuid},
     user_id {uuid},
     locked_at {time},
@@ -47,8 +54,17 @@ create table invites (
 create index invites_by_patient on invites (patient_id, created_at);
 create index invites_by_age on invites (account_id, created_at, id);
 create index invites_open_by_expiry on invites (expires_at, id) where status = 'pending';
+create index invites_open_by_patient on invites (patient_id) where status = 'pending';
 
--- Persons' logins. Not made from the log: password hashes stand nowhere else.
+-- Up to which issue number a mail was queued: older links are dead. A register of its own, since it is
+-- told by the mailer and may come before or after anything else.
+create table invite_links (
+    invite_id {uuid} primary key,
+    mailed_issue bigint not null
+);
+
+-- Persons' logins. Not made from the log: password hashes stand nowhere else. `slot` is all zeros for
+-- the one login of an address.
 create table accounts (
     user_id {uuid} primary key,
     email text not null,

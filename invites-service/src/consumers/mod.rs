@@ -1,0 +1,202 @@
+//! What patients-service and the mailer said, and what is done about it.
+//!
+//! Copies of clinics and patients are versioned registers; what happened to a patient makes open invites
+//! void by a maximum; an import's invitation has an id of its own. So events may be repeated and may
+//! arrive in any order.
+
+mod heard;
+
+use crate::desk::{Command, Invites};
+use crate::domain::decide::{Ask, IssueAsk};
+use crate::domain::{Patient, Refusal};
+use crate::store::{self, patients::Told};
+use crate::tokens::Tokens;
+use heard::{Heard, Requested, Voids};
+use shared_events::AccountId;
+use shared_runtime::Tx;
+use shared_runtime::bus::topology;
+use shared_runtime::consume::{HandleError, Handler, Incoming};
+use shared_runtime::log::Meta;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use uuid::Uuid;
+
+/// Hears what others say.
+#[derive(Clone)]
+pub struct Hearer {
+    /// Where what follows is carried out.
+    pub desk: Invites,
+    /// Names the key that new links are made with.
+    pub tokens: Tokens,
+}
+
+/// A batch, sorted by what is done about it.
+#[derive(Default)]
+struct Batch {
+    clinics: Vec<store::clinics::Told>,
+    patients: Vec<Told>,
+    voids: BTreeMap<Uuid, Voids>,
+    requests: Vec<Requested>,
+    mailed: Vec<store::links::Mailed>,
+}
+
+impl Handler for Hearer {
+    fn name(&self) -> &'static str {
+        "invites"
+    }
+
+    fn queue(&self) -> &'static str {
+        topology::INVITES
+    }
+
+    fn wants(&self, event_type: &str) -> bool {
+        heard::wanted(event_type)
+    }
+
+    async fn handle(&self, tx: &mut Tx, events: &[Incoming]) -> Result<(), HandleError> {
+        let batch = sort(events)?;
+        let known = self.lock(tx, &batch).await?;
+        let new_keys = self.keys_for_new(&batch, &known).await?;
+        store::clinics::put(tx, &batch.clinics).await?;
+        store::patients::put(tx, &batch.patients, &new_keys).await?;
+        store::links::put(tx, &batch.mailed).await?;
+        self.react(tx, &batch, &known).await
+    }
+
+    fn committed(&self) {
+        self.desk.log.nudge();
+    }
+}
+
+fn sort(events: &[Incoming]) -> Result<Batch, HandleError> {
+    let mut batch = Batch::default();
+    for incoming in events {
+        match heard::hear(incoming)? {
+            Heard::Clinic(told) => batch.clinics.push(told),
+            Heard::Patient(told, voids) => {
+                batch.patients.push(told);
+                batch.note(voids);
+            }
+            Heard::Requested(requested, voids) => {
+                batch.requests.push(requested);
+                batch.note(voids);
+            }
+            Heard::Mailed(mailed) => batch.mailed.push(mailed),
+            Heard::Nothing => {}
+        }
+    }
+    Ok(batch)
+}
+
+impl Batch {
+    /// Keeps the furthest of what makes a patient's invites void, and of two alike the one that knows
+    /// why.
+    fn note(&mut self, voids: Voids) {
+        if voids.before > 0 {
+            let kept = self.voids.entry(voids.patient).or_insert_with(|| voids.clone());
+            if (kept.before, kept.certain) < (voids.before, voids.certain) {
+                *kept = voids;
+            }
+        }
+    }
+
+    /// Patients of the batch, in the order in which their rows are locked.
+    fn concerned(&self) -> Vec<Uuid> {
+        let told = self.patients.iter().map(|told| told.id);
+        let requested = self.requests.iter().map(|requested| requested.patient);
+        let all: BTreeSet<Uuid> = told.chain(requested).chain(self.voids.keys().copied()).collect();
+        all.into_iter().collect()
+    }
+
+    /// The newest version of a patient that is told in this batch; 0 where none is.
+    fn told_version(&self, patient: Uuid) -> i64 {
+        let of_patient = self.patients.iter().filter(|told| told.id == patient);
+        of_patient.map(|told| told.version).max().unwrap_or(0)
+    }
+}
+
+impl Hearer {
+    /// Before anything is written: the desk locks patients in the order of their ids, and so must we.
+    async fn lock(&self, tx: &mut Tx, batch: &Batch) -> Result<HashMap<Uuid, Patient>, HandleError> {
+        let concerned = batch.concerned();
+        if concerned.is_empty() {
+            return Ok(HashMap::new());
+        }
+        Ok(store::patients::lock(tx, &concerned).await?)
+    }
+
+    /// A key for each patient first heard of.
+    async fn keys_for_new(
+        &self,
+        batch: &Batch,
+        known: &HashMap<Uuid, Patient>,
+    ) -> Result<HashMap<Uuid, Uuid>, HandleError> {
+        let told = batch.patients.iter().map(|told| told.id);
+        let new: BTreeSet<Uuid> = told.filter(|id| !known.contains_key(id)).collect();
+        if new.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let keys = self.desk.log.keys().take(new.len()).await?;
+        Ok(new.into_iter().zip(keys.into_iter().map(|key| key.id)).collect())
+    }
+
+    /// Void invites first, then what imports ask for, both from the newest state.
+    async fn react(
+        &self,
+        tx: &mut Tx,
+        batch: &Batch,
+        known: &HashMap<Uuid, Patient>,
+    ) -> Result<(), HandleError> {
+        let mut commands: Vec<Command> = batch.voids.values().map(|voids| self.void(voids)).collect();
+        for requested in &batch.requests {
+            let version = known.get(&requested.patient).map_or(0, |patient| patient.version);
+            let version = version.max(batch.told_version(requested.patient));
+            if version == 0 || version < requested.void_before {
+                // Made from so old a copy, the invite would be void as soon as the news arrives.
+                return Err(HandleError::Retry("the patient's record has not arrived yet".to_owned()));
+            }
+            commands.push(self.issue(requested));
+        }
+        if commands.is_empty() {
+            return Ok(());
+        }
+        for outcome in self.desk.carry_out(tx, &commands, false).await? {
+            match outcome {
+                // Void invites of a patient nobody here heard of: there are none.
+                Ok(_) | Err(Refusal::PatientUnknown) => {}
+                Err(refusal) => return Err(HandleError::Dead(refusal.code().to_owned())),
+            }
+        }
+        Ok(())
+    }
+
+    fn void(&self, voids: &Voids) -> Command {
+        let ask = Ask::Void { before: voids.before, reason: voids.reason };
+        self.command(voids.patient, &voids.account, ask, voids.cause, voids.meta.clone())
+    }
+
+    fn issue(&self, requested: &Requested) -> Command {
+        let ask = IssueAsk {
+            invite: Uuid::new_v5(&requested.import_id, requested.patient.as_bytes()),
+            provider_id: requested.provider_id.clone(),
+            send_email: requested.send_email,
+            message: requested.message.clone(),
+            expiry_days: requested.expiry_days,
+            import_id: Some(requested.import_id),
+            token_key_id: self.tokens.current_id().to_owned(),
+        };
+        let ask = Ask::Issue(Box::new(ask));
+        self.command(requested.patient, &requested.account, ask, requested.cause, requested.meta.clone())
+    }
+
+    fn command(&self, patient: Uuid, account: &AccountId, ask: Ask, cause: Uuid, meta: Meta) -> Command {
+        Command {
+            account: account.clone(),
+            patient,
+            ask,
+            cause: Some(cause),
+            meta,
+            at: self.desk.clock.now(),
+            repeatable: None,
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! All that is needed to decide about one patient's invites: what the patient's locked row guards.
+
+use super::account::Account;
+use super::invite::{Invite, Place, Stands};
+use super::patient::Patient;
+use chrono::{DateTime, Utc};
+use shared_events::Event;
+use shared_events::clinic::ClinicSettings;
+use std::collections::BTreeMap;
+use uuid::Uuid;
+
+/// One patient's invites: all that are open, and those a command names.
+#[derive(Debug, Clone, Default)]
+pub struct Book {
+    /// The patient; none where nothing was heard of one.
+    pub patient: Option<Patient>,
+    /// The clinic's settings.
+    pub settings: ClinicSettings,
+    /// The invites, in the order of their ids, which is the order of their making.
+    pub invites: BTreeMap<Uuid, Stands>,
+    /// The login at the patient's address; only looked up for acceptances.
+    pub account: Option<Account>,
+}
+
+impl Book {
+    /// An invite of the book.
+    pub fn invite(&self, id: Uuid) -> Option<&Invite> {
+        self.invites.get(&id)?.known()
+    }
+
+    /// Invites nobody has ended yet, lapsed ones included.
+    pub fn pending(&self) -> impl Iterator<Item = (Uuid, &Invite)> {
+        use shared_events::invite::InviteStatus;
+        let known = self.invites.iter().filter_map(|(id, stands)| Some((*id, stands.known()?)));
+        known.filter(|(_, invite)| invite.facts.status == InviteStatus::Pending)
+    }
+
+    /// Invites that can be used at `at`.
+    pub fn open(&self, at: DateTime<Utc>) -> impl Iterator<Item = (Uuid, &Invite)> {
+        self.pending().filter(move |(_, invite)| invite.is_open(at))
+    }
+
+    /// The version of a stream of this book: an invite's, or the login's.
+    pub fn version(&self, stream: Uuid) -> i64 {
+        match &self.account {
+            Some(account) if account.user_id == stream => account.version,
+            _ => self.invites.get(&stream).map_or(0, Stands::version),
+        }
+    }
+
+    /// Takes an event in. Total: what concerns nothing in the book changes nothing.
+    pub fn evolve(&mut self, place: &Place, event: &Event) {
+        match event {
+            Event::AccountRegistered(_) | Event::AccountLinked(_) => {
+                self.account = Some(Account { user_id: place.stream, version: place.version });
+                if let Some(patient) = &mut self.patient {
+                    patient.user_id = Some(place.stream);
+                }
+            }
+            _ => {
+                let stands = self.invites.remove(&place.stream).unwrap_or_default();
+                self.invites.insert(place.stream, stands.evolve(place, event));
+            }
+        }
+    }
+}

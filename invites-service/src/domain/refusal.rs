@@ -1,0 +1,75 @@
+//! Every way in which invites-service says no. Each gets its HTTP status in one match, in `http`.
+
+use super::fields::FieldError;
+use shared_events::invite::InviteStatus;
+use uuid::Uuid;
+
+/// Why a command was refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// No such invite in this clinic.
+    NotFound,
+    /// No such patient here, or not yet: the news may be on its way.
+    PatientUnknown,
+    /// The patient was erased.
+    PatientErased,
+    /// The patient is archived.
+    PatientInactive,
+    /// The patient has a login already.
+    PatientAlreadyRegistered,
+    /// The clinic works with the old invite system.
+    InviteSystemIsLegacy,
+    /// The clinic lets a patient have one open invite.
+    OpenInviteExists {
+        /// Which is open.
+        invite: Uuid,
+    },
+    /// Only a pending invite can be sent again or revoked.
+    NotPending {
+        /// What it is instead.
+        status: InviteStatus,
+    },
+    /// Unknown token, wrong fact, or locked: alike, so that nobody learns which.
+    NotAccepted,
+    /// The fact was right, but the invite has lapsed.
+    Expired,
+    /// The fact was right, but the invite was taken back.
+    Revoked,
+    /// The fact was right, but the invite was used.
+    AlreadyAccepted,
+    /// The password cannot be taken; the words say why.
+    PasswordWeak(&'static str),
+    /// The address has a login, and this is not its password.
+    AccountPasswordWrong,
+    /// The login at the address came, went or changed since the password was worked out: do that again.
+    LoginMoved,
+    /// Fields that cannot be taken as they are.
+    Invalid(Vec<FieldError>),
+    /// The idempotency key was used for another request.
+    KeyReused,
+}
+
+impl Refusal {
+    /// The stable code, in answers of the API and in `InviteRefused`.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Refusal::NotFound => "not_found",
+            Refusal::PatientUnknown => "patient_unknown",
+            Refusal::PatientErased => "patient_erased",
+            Refusal::PatientInactive => "patient_inactive",
+            Refusal::PatientAlreadyRegistered => "patient_already_registered",
+            Refusal::InviteSystemIsLegacy => "invite_system_is_legacy",
+            Refusal::OpenInviteExists { .. } => "open_invite_exists",
+            Refusal::NotPending { .. } => "invite_not_pending",
+            Refusal::NotAccepted => "not_accepted",
+            Refusal::Expired => "invite_expired",
+            Refusal::Revoked => "invite_revoked",
+            Refusal::AlreadyAccepted => "already_accepted",
+            Refusal::PasswordWeak(_) => "password_weak",
+            Refusal::AccountPasswordWrong => "account_password_wrong",
+            Refusal::LoginMoved => "login_moved",
+            Refusal::Invalid(_) => "invalid_body",
+            Refusal::KeyReused => "idempotency_key_reused",
+        }
+    }
+}

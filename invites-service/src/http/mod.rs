@@ -1,0 +1,161 @@
+//! What was asked, how it is answered.
+//!
+//! * [`invites`]: staff list, read, revoke and send again; [`issue`]: staff invite a patient.
+//! * [`person`]: the patient's side: whose link is it, and signing up.
+//! * [`views`]: what answers look like; [`refusals`]: the status and words of every refusal.
+
+pub mod invites;
+pub mod issue;
+pub mod person;
+pub mod refusals;
+pub mod views;
+
+use crate::desk::{Command, Done, Invites};
+use crate::domain::{Ask, Refusal};
+use crate::passwords::Passwords;
+use crate::store::{self, invites::Row};
+use crate::tokens::Tokens;
+use axum::extract::FromRef;
+use refusals::{lost, problem, unanswered};
+use shared_events::AccountId;
+use shared_http::{Caller, CursorKey, FingerprintKey, Key, Problem, RequestId, TraceContext, Verifier};
+use shared_runtime::Db;
+use shared_runtime::clock::Clock;
+use shared_runtime::group::Group;
+use shared_runtime::idempotency::Repeatable;
+use shared_runtime::log::{Log, Meta};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use uuid::Uuid;
+
+/// What handlers lean on. Cheap to clone.
+#[derive(Clone)]
+pub struct Api {
+    /// For reads.
+    pub db: Db,
+    /// For commands.
+    pub group: Group<Invites>,
+    /// For the words sealed in it.
+    pub log: Log,
+    /// Tells when.
+    pub clock: Clock,
+    /// Makes and reads links.
+    pub tokens: Tokens,
+    /// Hashes passwords.
+    pub passwords: Passwords,
+    /// Checks staff's tokens.
+    pub verifier: Verifier,
+    /// For idempotency fingerprints.
+    pub fingerprints: FingerprintKey,
+    /// For cursors.
+    pub cursors: CursorKey,
+}
+
+impl FromRef<Api> for Verifier {
+    fn from_ref(api: &Api) -> Verifier {
+        api.verifier.clone()
+    }
+}
+
+impl FromRef<Api> for FingerprintKey {
+    fn from_ref(api: &Api) -> FingerprintKey {
+        api.fingerprints.clone()
+    }
+}
+
+/// Every route, and what it says of itself.
+pub fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::new()
+        .routes(routes!(invites::list))
+        .routes(routes!(invites::get))
+        .routes(routes!(invites::revoke))
+        .routes(routes!(invites::resend))
+        .routes(routes!(issue::generate))
+        .routes(routes!(person::verify))
+        .routes(routes!(person::accept))
+}
+
+/// Who asks, and where the request belongs: what stands beside every event it causes.
+pub(crate) fn meta(actor: String, id: &RequestId, trace: &TraceContext) -> Meta {
+    Meta {
+        actor,
+        // Our own request ids are UUIDs without dashes; one that a caller chose may be anything.
+        correlation: Uuid::parse_str(&id.0).ok(),
+        causation: None,
+        traceparent: Some(trace.traceparent()),
+    }
+}
+
+/// A member of the staff, as events name one.
+pub(crate) fn staff(caller: &Caller) -> String {
+    format!("staff:{}", caller.subject)
+}
+
+/// The client's name for a command, where it gave one.
+pub(crate) fn repeatable(caller: &Caller, key: Option<Key>) -> Option<Repeatable> {
+    key.map(|key| Repeatable {
+        account: caller.account.as_str().to_owned(),
+        principal: caller.subject.clone(),
+        key: key.key,
+        fingerprint: key.fingerprint,
+    })
+}
+
+impl Api {
+    /// Whose invite it is, where it is of this clinic.
+    pub(crate) async fn patient_of(&self, account: &AccountId, invite: Uuid) -> Result<Uuid, Problem> {
+        let mut reader = self.db.read().await.map_err(lost)?;
+        match store::invites::patient_of(reader.conn(), invite).await.map_err(lost)? {
+            Some((patient, clinic)) if clinic == account.as_str() => Ok(patient),
+            _ => Err(problem(&Refusal::NotFound)),
+        }
+    }
+
+    /// Reads an invite of the clinic.
+    pub(crate) async fn row(&self, account: &AccountId, invite: Uuid) -> Result<Row, Problem> {
+        let mut reader = self.db.read().await.map_err(lost)?;
+        let row = store::invites::find(reader.conn(), account, invite).await.map_err(lost)?;
+        row.ok_or_else(|| problem(&Refusal::NotFound))
+    }
+
+    /// Carries a command out; what is refused becomes a problem.
+    pub(crate) async fn submit(&self, command: Command) -> Result<Done, Problem> {
+        self.try_submit(command).await?.map_err(|refusal| problem(&refusal))
+    }
+
+    /// Carries a command out, its refusal left to the caller.
+    pub(crate) async fn try_submit(&self, command: Command) -> Result<Result<Done, Refusal>, Problem> {
+        self.group.submit(command).await.map_err(unanswered)
+    }
+
+    /// The invite after a command: as the command left it, or, for a repetition, as it is.
+    pub(crate) async fn after(&self, account: &AccountId, done: Done) -> Result<Row, Problem> {
+        match done {
+            Done::Now { row: Some(row), .. } => Ok(*row),
+            Done::Now { row: None, .. } => Err(problem(&Refusal::NotFound)),
+            Done::Before(answered) => self.row(account, answered.resource).await,
+        }
+    }
+
+    /// A command by staff about an invite of their clinic.
+    pub(crate) async fn staff_command(
+        &self,
+        caller: &Caller,
+        invite: Uuid,
+        ask: Ask,
+        meta: Meta,
+        key: Option<Key>,
+    ) -> Result<Row, Problem> {
+        let command = Command {
+            account: caller.account.clone(),
+            patient: self.patient_of(&caller.account, invite).await?,
+            ask,
+            cause: None,
+            meta,
+            at: self.clock.now(),
+            repeatable: repeatable(caller, key),
+        };
+        let done = self.submit(command).await?;
+        self.after(&caller.account, done).await
+    }
+}

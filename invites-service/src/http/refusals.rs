@@ -1,0 +1,74 @@
+//! The status and the words of every refusal, in one match.
+
+use crate::domain::Refusal;
+use crate::passwords::Unhashed;
+use axum::http::StatusCode;
+use shared_http::{FieldError, Problem};
+use shared_runtime::group::{Abort, Unanswered};
+use std::time::Duration;
+
+const SHORTLY: Duration = Duration::from_secs(1);
+
+/// How a refusal is answered.
+pub fn problem(refusal: &Refusal) -> Problem {
+    let said = |status, title| Problem::new(status, refusal.code(), title);
+    match refusal {
+        Refusal::NotFound => Problem::not_found(),
+        Refusal::PatientUnknown => said(StatusCode::NOT_FOUND, "No such patient is known here")
+            .detail("A patient put on record a moment ago may not have been heard of here yet: try again shortly.")
+            .retry_after(SHORTLY),
+        Refusal::PatientErased => said(StatusCode::GONE, "The patient was erased"),
+        Refusal::PatientInactive => said(StatusCode::CONFLICT, "The patient is archived")
+            .detail("The clinic must restore the record first. If this is you, please ask the clinic."),
+        Refusal::PatientAlreadyRegistered => said(StatusCode::CONFLICT, "The patient has registered already")
+            .detail("There is nothing to invite to: the patient can sign in."),
+        Refusal::InviteSystemIsLegacy => said(StatusCode::CONFLICT, "This clinic works with the old invite system")
+            .detail("An administrator can switch the clinic's invite_system to parallel or patient_first."),
+        Refusal::OpenInviteExists { invite } => said(StatusCode::CONFLICT, "The patient has an open invite")
+            .detail("The clinic allows one at a time. Send that one again, or revoke it first.")
+            .with("invite_id", invite.to_string()),
+        Refusal::NotPending { status } => said(StatusCode::CONFLICT, "The invite is no longer pending")
+            .detail(format!("It is {}.", status.as_str()))
+            .with("status_of_invite", status.as_str()),
+        Refusal::NotAccepted => said(StatusCode::FORBIDDEN, "This could not be accepted")
+            .detail("Check what you have typed. If it is right, please ask the clinic for a new link."),
+        Refusal::Expired => said(StatusCode::GONE, "This invitation has lapsed")
+            .detail("Please ask the clinic for a new one."),
+        Refusal::Revoked => said(StatusCode::GONE, "This invitation was withdrawn")
+            .detail("There may be a newer one in your mailbox. If not, please ask the clinic."),
+        Refusal::AlreadyAccepted => said(StatusCode::CONFLICT, "This invitation was used already")
+            .detail("If it was you, sign in with your password. If not, please tell the clinic."),
+        Refusal::PasswordWeak(why) => said(StatusCode::UNPROCESSABLE_ENTITY, "Please choose another password")
+            .detail(*why)
+            .errors([FieldError::new("/password", "password_weak", *why)]),
+        Refusal::AccountPasswordWrong => said(StatusCode::FORBIDDEN, "This is not the password of your login")
+            .detail("There is a login for this address already. Give its password, or ask for a new one."),
+        Refusal::LoginMoved => said(StatusCode::CONFLICT, "The login was changed in the meantime")
+            .detail("Please try again."),
+        Refusal::Invalid(errors) => Problem::invalid_body(
+            errors
+                .iter()
+                .map(|error| FieldError::new(format!("/{}", error.field), "invalid_value", error.message.clone()))
+                .collect(),
+        ),
+        Refusal::KeyReused => shared_http::idempotency::key_reused(),
+    }
+}
+
+/// A command that got no answer.
+pub(super) fn unanswered(error: Unanswered) -> Problem {
+    match &error {
+        Unanswered::Busy(_) => Problem::unavailable(&error, SHORTLY),
+        Unanswered::Failed(_) => Problem::internal(&error),
+    }
+}
+
+/// A read that failed.
+pub(super) fn lost(error: impl Into<Abort>) -> Problem {
+    unanswered(error.into().into())
+}
+
+/// A password that could not be hashed.
+pub(super) fn unhashed(error: Unhashed) -> Problem {
+    Problem::unavailable(&error, SHORTLY)
+}

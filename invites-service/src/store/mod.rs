@@ -1,0 +1,8 @@
+//! What is remembered: rows beside the log, written in the transaction of their events.
+
+pub mod accounts;
+pub mod clinics;
+pub mod invites;
+pub mod links;
+pub mod list;
+pub mod patients;
