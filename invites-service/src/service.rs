@@ -6,21 +6,22 @@ use crate::http::{self, Api};
 use crate::passwords::Passwords;
 use crate::sweeper::Sweeper;
 use crate::tokens::Tokens;
-use aws_lc_rs::hmac;
 use axum::Router;
 use shared_http::openapi::{Document, describe};
 use shared_http::{CursorKey, FingerprintKey, Health, Verifier};
+use shared_runtime::Db;
 use shared_runtime::bus::Bus;
 use shared_runtime::clock::Clock;
-use shared_runtime::consume::Consumer;
+use shared_runtime::core::{Core, StartError};
 use shared_runtime::group::Group;
-use shared_runtime::keys::{DataKeys, Keyring, KeysError};
-use shared_runtime::log::Log;
-use shared_runtime::relay::Relay;
+use shared_runtime::keys::Keyring;
+use shared_runtime::secrets::Secrets;
 use shared_runtime::supervise::supervise;
-use shared_runtime::{Db, fetch_one};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+
+/// The service's name, as in `source` of its events.
+pub const NAME: &str = "invites";
 
 /// What the service is made of. Everything is open and ready when it comes in.
 pub struct Parts {
@@ -34,46 +35,20 @@ pub struct Parts {
     pub clock: Clock,
     /// What lives outside every database.
     pub secrets: Secrets,
+    /// Makes links; this service's alone.
+    pub tokens: Keyring,
     /// Checks staff's tokens.
     pub verifier: Verifier,
     /// Where links lead, such as `https://clinic.example`.
     pub public_url: String,
 }
 
-/// What lives outside every database.
-pub struct Secrets {
-    /// Wraps persons' keys.
-    pub wrapping: Keyring,
-    /// Seals personal fields on the bus; patients-service has the same.
-    pub bus: Keyring,
-    /// Makes links.
-    pub tokens: Keyring,
-    /// For idempotency fingerprints and cursors; alike on all copies of the service.
-    pub http: [u8; 32],
-}
-
 /// invites-service, put together. Cheap to clone.
 #[derive(Clone)]
 pub struct Invites {
+    core: Core,
     api: Api,
     desk: desk::Invites,
-    bus: Bus,
-    keys: Db,
-    bus_keys: Keyring,
-}
-
-/// Why the service could not be put together.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The database did not answer.
-    #[error("the database: {0}")]
-    Db(#[from] sqlx::Error),
-    /// The keys of persons cannot be opened.
-    #[error(transparent)]
-    Keys(#[from] KeysError),
-    /// The key for cursors cannot be used.
-    #[error("the key in http.keys cannot be used")]
-    HttpKey,
 }
 
 impl Invites {
@@ -83,24 +58,27 @@ impl Invites {
     /// # Errors
     /// A database that is away, or a wrapping key that is not the one persons' keys were wrapped with.
     pub async fn new(parts: Parts) -> Result<Invites, StartError> {
-        let Parts { db, keys, bus, clock, secrets, verifier, public_url } = parts;
-        let data_keys = DataKeys::new(keys.clone(), secrets.wrapping, clock.clone());
-        data_keys.check().await?;
-        let log = Log::new("invites", data_keys, clock.clone());
-        log.found(&db).await?;
-        let desk = desk::Invites { log: log.clone(), clock: clock.clone() };
+        let Parts { db, keys, bus, clock, secrets, tokens, verifier, public_url } = parts;
+        let core = Core::new(NAME, db, keys, bus, &secrets, clock).await?;
+        let desk = desk::Invites { log: core.log.clone(), clock: core.clock.clone() };
         let api = Api {
-            group: Group::start(db.clone(), std::sync::Arc::new(desk.clone())),
-            db,
-            log,
-            clock,
-            tokens: Tokens::new(secrets.tokens, &public_url),
+            group: Group::start(core.db.clone(), std::sync::Arc::new(desk.clone())),
+            db: core.db.clone(),
+            log: core.log.clone(),
+            clock: core.clock.clone(),
+            tokens: Tokens::new(tokens, &public_url),
             passwords: Passwords::default(),
             verifier,
-            fingerprints: FingerprintKey::new(&derived(&secrets.http, "idempotency")),
-            cursors: CursorKey::new(&derived(&secrets.http, "cursors")).map_err(|_| StartError::HttpKey)?,
+            fingerprints: FingerprintKey::new(&secrets.http.derived("idempotency")),
+            cursors: CursorKey::new(&secrets.http.derived("cursors"))
+                .map_err(|_| StartError::Key("http.keys"))?,
         };
-        Ok(Invites { api, desk, bus, keys, bus_keys: secrets.bus })
+        Ok(Invites { core, api, desk })
+    }
+
+    /// What it is built on.
+    pub fn core(&self) -> &Core {
+        &self.core
     }
 
     /// The routes of the API, with all they need inside; and their description, to be served by the caller,
@@ -120,39 +98,7 @@ impl Invites {
     /// Starts what runs in the background: the relay, the consumer and the sweeper, each started again
     /// when it fails. They end after `stop`; await the handles.
     pub fn work(&self, stop: &CancellationToken) -> Vec<JoinHandle<()>> {
-        vec![self.relay(stop), self.consumer(stop), self.sweep(stop)]
-    }
-
-    fn relay(&self, stop: &CancellationToken) -> JoinHandle<()> {
-        let relay = Relay {
-            db: self.api.db.clone(),
-            log: self.api.log.clone(),
-            bus: self.bus.clone(),
-            bus_keys: self.bus_keys.clone(),
-        };
-        let until = stop.clone();
-        supervise("invites relay", stop.clone(), move || {
-            let (relay, until) = (relay.clone(), until.clone());
-            async move { relay.run(&until).await.map_err(|error| error.to_string()) }
-        })
-    }
-
-    fn consumer(&self, stop: &CancellationToken) -> JoinHandle<()> {
-        let (service, until) = (self.clone(), stop.clone());
-        supervise("invites consumer", stop.clone(), move || {
-            let (service, until) = (service.clone(), until.clone());
-            async move { service.hearing().run(&until).await.map_err(|error| error.to_string()) }
-        })
-    }
-
-    fn hearing(&self) -> Consumer<Hearer> {
-        Consumer {
-            db: self.api.db.clone(),
-            bus: self.bus.clone(),
-            bus_keys: Some(self.bus_keys.clone()),
-            clock: self.api.clock.clone(),
-            handler: self.hearer(),
-        }
+        vec![self.core.relay(stop), self.core.consume(self.hearer(), stop), self.sweep(stop)]
     }
 
     fn sweep(&self, stop: &CancellationToken) -> JoinHandle<()> {
@@ -173,39 +119,8 @@ impl Invites {
         Sweeper { db: self.api.db.clone(), group: self.api.group.clone(), clock: self.api.clock.clone() }
     }
 
-    /// The checks of the readiness page. Requests fail without the databases; without the bus they do not,
-    /// since what is to be said waits in the log.
-    pub fn health(&self) -> Health {
-        let (db, keys, bus) = (self.api.db.clone(), self.keys.clone(), self.bus.clone());
-        let answers = || "answers".to_owned();
-        Health::new()
-            .check("invites_database", true, move || {
-                let db = db.clone();
-                async move { reachable(&db).await.map(|()| answers()) }
-            })
-            .check("invites_keys", true, move || {
-                let keys = keys.clone();
-                async move { reachable(&keys).await.map(|()| answers()) }
-            })
-            .check("bus", false, move || {
-                let bus = bus.clone();
-                async move { bus.ping().await.map(|()| answers()).map_err(|_| "does not answer".to_owned()) }
-            })
+    /// Adds what it leans on to the readiness page.
+    pub fn health(&self, health: Health) -> Health {
+        shared_host::health::of_core(health, &self.core)
     }
-}
-
-async fn reachable(db: &Db) -> Result<(), String> {
-    let asked = async {
-        let mut reader = db.read().await?;
-        fetch_one!(reader.conn(), (i64,), "select cast(1 as bigint)").map(drop)
-    };
-    asked.await.map_err(|_: sqlx::Error| "does not answer".to_owned())
-}
-
-/// A key for one purpose out of the one that is kept.
-fn derived(key: &[u8; 32], purpose: &str) -> [u8; 32] {
-    let mut derived = [0; 32];
-    let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), purpose.as_bytes());
-    derived.copy_from_slice(tag.as_ref());
-    derived
 }

@@ -111,7 +111,7 @@ impl World {
     async fn start(&mut self) {
         for process in &mut self.processes {
             let mut command = Command::new(&process.binary);
-            command.args(&process.args).envs(process.env.iter().cloned()).env("PF_LOG", "warn");
+            command.args(&process.args).envs(process.env.iter().cloned()).env("PF_LOG", "info,sqlx=warn,lapin=error");
             process.child =
                 Some(command.stdout(Stdio::null()).stderr(Stdio::inherit()).spawn().expect("started"));
         }
