@@ -18,8 +18,8 @@ help: ## this list
 	@echo "usage: make TARGET [NAME=value ...]"; echo
 	@awk -F ':.*## ' -v absent="$(if $(wildcard bench/Cargo.toml),,bench)" '/^[a-z-]+:.*## / && $$1 != absent { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: ## builds and serves both services in one process (DATA=./data LISTEN=127.0.0.1:8080)
-	@$(CARGO) run --release --locked -p all-in-one --bin patient-first -- serve --data-dir "$(DATA)" --listen "$(LISTEN)"
+run: ## builds and serves both services in one process (DATA=./data LISTEN=127.0.0.1:8080 RELEASE=1)
+	@$(CARGO) run --locked $(if $(RELEASE),--release) -p all-in-one --bin patient-first -- serve --data-dir "$(DATA)" --listen "$(LISTEN)"
 
 test: ## every test, on private PostgreSQL and RabbitMQ (T=name: only those)
 	@$(PYTHON) deploy/dev/test.py $(T)

@@ -15,7 +15,7 @@ use shared_http::{Claims, Minter, Role, generate_signing_key};
 use shared_runtime::clock::Clock;
 use shared_runtime::secrets::{Missing, Secrets, keyring};
 use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 

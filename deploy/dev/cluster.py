@@ -162,19 +162,19 @@ def stop():
 
 
 def status():
-    """Where everything is, and whether it answers."""
+    """Where everything is, and whether it answers. Passwords stay in .dev/cluster, readable by their owner alone."""
     servers.status(WORLD)
     for service in SERVICES:
-        kept = state.load(WORLD, service)
-        if not kept:
-            print(f"{service:17} never started")
-            continue
-        word = _ready(kept) if procs.alive(kept["process"]) else "down"
-        print(f"{service:17} {word:15} pid {(kept['process'] or {}).get('pid')}, http://{kept['listen']}, "
-              f"admin http://{kept['admin']}\n{'':17} {kept['database']}\n{'':17} log {os.path.relpath(WORLD)}/{service}.log")
-    broker = state.load(WORLD, "rabbitmq")
-    if broker:
-        print(f"{'bus':17} {rabbitmq.url(broker)}")
+        print(_line(service))
+    print(f"logs and the URLs with their passwords are in {os.path.relpath(WORLD)}")
+
+
+def _line(service):
+    kept = state.load(WORLD, service)
+    if not kept:
+        return f"{service:17} never started"
+    word = _ready(kept) if procs.alive(kept["process"]) else "down"
+    return f"{service:17} {word:15} pid {(kept['process'] or {}).get('pid')}, http://{kept['listen']}, admin http://{kept['admin']}"
 
 
 def _server(kind, action):
@@ -205,9 +205,10 @@ def main(words):
             servers.stop(WORLD, wipe=True)
         case ["kill", service] if service in SERVICES:
             procs.kill9((state.load(WORLD, service) or {}).get("process"))
+            print(f"{service:17} killed")
         case ["start", service] if service in SERVICES:
             start(service)
-            status()
+            print(_line(service))
         case [("rabbitmq" | "postgres") as kind, action]:
             _server(kind, action)
             servers.status(WORLD)

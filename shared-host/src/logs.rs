@@ -9,6 +9,7 @@ const USUAL: &str = "info,sqlx=warn,lapin=error,lapin::returned_messages=error";
 /// Begins to write. `PF_LOG` filters (`debug`, `patients_service=trace,info`), `PF_LOG_FORMAT=json` is
 /// for machines.
 pub fn start() {
+    std::panic::set_hook(Box::new(panicked));
     let filter = EnvFilter::try_from_env("PF_LOG").unwrap_or_else(|_| EnvFilter::new(USUAL));
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
@@ -20,4 +21,10 @@ pub fn start() {
     } else {
         lines.compact().init();
     }
+}
+
+/// Says where a panic was and not what it said: its words may hold what somebody sent us.
+fn panicked(panic: &std::panic::PanicHookInfo<'_>) {
+    let place = panic.location().map(ToString::to_string).unwrap_or_default();
+    tracing::error!(place, "a task panicked");
 }

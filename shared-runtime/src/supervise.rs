@@ -9,6 +9,9 @@ use tokio_util::sync::CancellationToken;
 
 /// A task that worked this long before it failed is taken to have been well.
 const WELL: Duration = Duration::from_secs(30);
+/// Short even at its longest: a broker that is back must not be left waiting.
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+const LONGEST_PAUSE: Duration = Duration::from_secs(3);
 
 /// Runs `work` until `stop`. `work` is called again whenever it ends with an error or panics; `Ok` ends
 /// the task.
@@ -18,7 +21,7 @@ where
     F: Future<Output = Result<(), String>> + Send + 'static,
 {
     tokio::spawn(async move {
-        let mut pause = retry::forever();
+        let mut pause = retry::between(FIRST_PAUSE, LONGEST_PAUSE);
         while !stop.is_cancelled() {
             let started = Instant::now();
             let outcome = match tokio::spawn(work()).await {
@@ -28,7 +31,7 @@ where
                 Err(_) => return,
             };
             if started.elapsed() > WELL {
-                pause = retry::forever();
+                pause = retry::between(FIRST_PAUSE, LONGEST_PAUSE);
             }
             let wait = pause.next_delay();
             tracing::warn!(task = name, reason = %outcome, retry_in_ms = wait.as_millis() as u64, "background work failed; trying again");

@@ -297,7 +297,9 @@ impl Reader {
 }
 
 async fn open_sqlite(url: &str, connections: u32) -> sqlx::Result<Db> {
-    let options = SqliteConnectOptions::from_str(url)?
+    let options = SqliteConnectOptions::from_str(url)?;
+    make_private(options.get_filename()).map_err(sqlx::Error::Io)?;
+    let options = options
         .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
         // NORMAL may lose the last answered commands with the power; this product may not.
@@ -310,6 +312,15 @@ async fn open_sqlite(url: &str, connections: u32) -> sqlx::Result<Db> {
         .connect_with(options.pragma("query_only", "on"))
         .await?;
     Ok(Db::Sqlite { write, read })
+}
+
+/// Makes the file where there is none, readable by its owner alone; SQLite's files beside it take after it.
+fn make_private(path: &std::path::Path) -> std::io::Result<()> {
+    use std::os::unix::fs::OpenOptionsExt;
+    match std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// A URL without its password, fit for a log.
