@@ -1,1 +1,7 @@
-//! testkit
+//! What the tests of several crates share.
+//!
+//! * [`databases`]: databases of a test's own, on either side of the door.
+//! * [`core`]: a log and its keys on such databases, and events to put in it.
+
+pub mod core;
+pub mod databases;
