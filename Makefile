@@ -54,5 +54,6 @@ clean: ## ends what runs under .dev and removes it and what was built; DATA stay
 ifneq ($(wildcard bench/Cargo.toml),)
 .PHONY: bench
 bench: ## measures: creates per second, relay events per second, beside what the servers can do alone
-	@$(CARGO) run --release --locked -p bench
+	@$(CARGO) build --release --locked -p bench -p patients-service -p all-in-one --bins
+	@$(PYTHON) deploy/dev/bench.py $(B)
 endif

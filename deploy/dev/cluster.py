@@ -43,7 +43,7 @@ MAKE_KEYS = [BINARIES / "patient-first", "keys", "init", "--secrets-dir", SECRET
 # What to try when it is up.
 NEXT = """next:
   curl -s http://{patients}/readyz
-  TOKEN=$({binaries}/patient-first token --data-dir {secrets})
+  TOKEN=$({binaries}/patient-first token --secrets-dir {secrets})
   {binaries}/patient-first import FILE --url http://{patients} --token "$TOKEN"
   {me} kill patients-service; {me} start patients-service
   {me} rabbitmq stop; sleep 30; {me} rabbitmq start"""

@@ -5,11 +5,13 @@
 //! * [`problem`]: every refusal, in one form (RFC 9457).
 //! * [`extract`]: bodies, paths and queries whose refusals are problems too; [`maybe`] for merge patch.
 //! * [`caller`]: who asks, and with which role; [`auth`] decides whether their token is believed,
-//!   [`jwks`] fetches the issuer's keys, [`minter`] issues tokens for the embedded default and for tests.
+//!   `jwks` fetches the issuer's keys, [`minter`] issues tokens for the embedded default and for tests.
 //! * [`internal`]: the guard of internal routes.
 //! * [`idempotency`], [`precondition`], [`cursor`]: the headers and parameters of careful clients.
-//! * [`manners`]: what surrounds every route: request id, limits, log line, trace context.
+//! * [`mod@manners`]: what surrounds every route: request id, limits, log line, trace context.
 //! * [`openapi`], [`health`], [`server`]: the API's own description, its pulse, and the loop that serves it.
+//!
+//! `tests/common/mod.rs` is a service in small that uses all of it.
 //!
 //! To add a refusal: give it a code in snake_case, build it with [`Problem::new`] where it is decided,
 //! and describe it in the handler's `responses(...)`; the common ones are added by [`openapi::describe`].
@@ -21,7 +23,7 @@ pub mod extract;
 pub mod health;
 pub mod idempotency;
 pub mod internal;
-pub mod jwks;
+mod jwks;
 pub mod manners;
 pub mod maybe;
 pub mod minter;

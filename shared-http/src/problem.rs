@@ -166,7 +166,7 @@ impl Problem {
         &self.0.errors
     }
 
-    /// The body as JSON. [`crate::manners`] adds the request id to what is sent.
+    /// The body as JSON. [`crate::manners()`] adds the request id to what is sent.
     pub fn body(&self, request_id: Option<&str>) -> Value {
         let parts = &*self.0;
         let mut body = parts.extra.clone();

@@ -23,8 +23,7 @@ async fn start(hands: &Hands) -> (Served, String) {
         .route("/bare/{id}", get(async |_: axum::extract::Path<u8>| "axum's own extractor"));
     let config = ManneredConfig {
         body_bytes: 1024,
-        body_time: Duration::from_millis(200),
-        request_time: Duration::from_millis(600),
+        slow_routes: vec![("/slow", Duration::from_millis(100))],
         ..ManneredConfig::default()
     };
     (serve(manners(router, config), Limits::default()).await, token)
@@ -139,12 +138,11 @@ async fn a_body_too_large_is_refused_and_a_route_may_take_larger_ones() {
 #[tokio::test]
 async fn a_body_that_never_ends_is_given_up() {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    let (served, token) = start(&Hands::new()).await;
+    let router = Router::new().route("/", post(async |Json(_): Json<NewPatient>| "ok"));
+    let config = ManneredConfig { body_time: Duration::from_millis(100), ..ManneredConfig::default() };
+    let served = serve(manners(router, config), Limits::default()).await;
     let mut raw = tokio::net::TcpStream::connect(served.address).await.expect("connected");
-    let head = format!(
-        "POST /api/patients HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\n\
-         content-type: application/json\r\ncontent-length: 100\r\n\r\n{{"
-    );
+    let head = "POST / HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{";
     raw.write_all(head.as_bytes()).await.expect("sent");
     let mut answer = String::new();
     raw.read_to_string(&mut answer).await.expect("an answer, then the end");
@@ -168,6 +166,30 @@ async fn a_request_id_is_kept_or_made_and_a_trace_goes_on() {
     let response = client().get(served.url("/trace")).header("traceparent", given).send().await;
     let text = response.expect("an answer").text().await.expect("text");
     assert_eq!((&text[..36], &text[52..]), (&given[..36], "-01"));
+}
+
+#[tokio::test]
+async fn a_fingerprint_covers_the_whole_path_of_a_nested_route() {
+    let hands = Hands::new();
+    let keys = KeySource::Pem(minter(&hands).public_pem().to_owned());
+    let answer = async |key: IdempotencyKey, body: Body<NewPatient>| format!("{:?}", key.over(&body.bytes));
+    let inner = Router::new().route("/x", post(answer));
+    let router = Router::new().nest("/a", inner.clone()).nest("/b", inner);
+    let router = router.with_state(app(verifier(keys, Algorithm::EdDSA, &hands)));
+    let served = serve(manners(router, ManneredConfig::default()), Limits::default()).await;
+    let ask = async |path: &str, key: Option<&str>| {
+        let mut request = client().post(served.url(path)).header("content-type", "application/json");
+        if let Some(key) = key {
+            request = request.header("idempotency-key", key);
+        }
+        let response = request.body("{\"email\":\"a\"}").send().await.expect("an answer");
+        response.text().await.expect("text")
+    };
+    assert_eq!(ask("/a/x", None).await, "None");
+    let first = ask("/a/x", Some("k1")).await;
+    assert!(first.starts_with("Some(Key { key: \"k1\""), "{first}");
+    assert_eq!(first, ask("/a/x", Some("k1")).await);
+    assert_ne!(first, ask("/b/x", Some("k1")).await);
 }
 
 #[tokio::test]

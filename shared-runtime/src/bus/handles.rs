@@ -28,7 +28,7 @@ impl Publisher {
 #[derive(Debug)]
 pub enum Subscription {
     /// On a connection of its own.
-    RabbitMq(rabbit::Subscription),
+    RabbitMq(Box<rabbit::Subscription>),
     /// From the file.
     Embedded(embedded::Subscription),
 }
@@ -46,7 +46,8 @@ impl Subscription {
         }
     }
 
-    /// Acks exactly these deliveries, and no others that are still in hand.
+    /// Acks exactly these deliveries, and no others that are still in hand. A call that is given up leaves
+    /// open whether they were acked: drop the subscription then.
     ///
     /// # Errors
     /// Any error: drop the subscription; the deliveries come again.

@@ -75,7 +75,9 @@ impl Bus {
     /// a log: a log is read by offset, and would close the connection upon the first refusal.
     pub async fn subscribe(&self, queue: &str, prefetch: u16) -> Result<Subscription, BusError> {
         Ok(match self {
-            Bus::RabbitMq(rabbit) => Subscription::RabbitMq(rabbit.subscribe(queue, prefetch).await?),
+            Bus::RabbitMq(rabbit) => {
+                Subscription::RabbitMq(Box::new(rabbit.subscribe(queue, prefetch).await?))
+            }
             Bus::Embedded(embedded) => Subscription::Embedded(embedded.subscribe(queue, prefetch)?),
         })
     }
@@ -207,9 +209,5 @@ impl BusError {
     /// A delivery that came from elsewhere was to be settled.
     fn stranger() -> BusError {
         BusError::Away("the delivery was not handed out by this subscription".to_owned())
-    }
-
-    fn unknown_queue(name: &str) -> BusError {
-        BusError::Topology(format!("no queue {name} is in the table"))
     }
 }

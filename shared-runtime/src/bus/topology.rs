@@ -7,7 +7,7 @@
 //! Redeclaring a queue with other arguments is refused by RabbitMQ, so a change of arguments is a new
 //! name (`.v2`), with the old queue drained before it is deleted.
 
-use super::topic;
+use super::{BusError, topic};
 use std::time::Duration;
 
 /// What patients-service hears.
@@ -168,6 +168,16 @@ impl Topology {
     /// The queue of that (plain) name.
     pub fn queue(&self, name: &str) -> Option<&Queue> {
         self.queues.iter().find(|queue| queue.name == name)
+    }
+
+    /// The place in the table of a queue that can be consumed.
+    pub(crate) fn place(&self, name: &str) -> Result<usize, BusError> {
+        let place = self.queues.iter().position(|queue| queue.name == name);
+        let place = place.ok_or_else(|| BusError::Topology(format!("no queue {name} is in the table")))?;
+        if self.queues[place].delivery_limit().is_none() {
+            return Err(BusError::Topology(format!("{name} is a log: read it by offset")));
+        }
+        Ok(place)
     }
 
     /// How long the log keeps messages, where there is a log.

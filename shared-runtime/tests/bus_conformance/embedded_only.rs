@@ -87,6 +87,22 @@ mod embedded {
         assert!(error.to_string().contains("/nowhere/at/all/bus.db"), "{error}");
     }
 
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn the_file_is_its_owners_alone() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let world = World::new(Side::Embedded, "mode");
+        let bus = world.open().await;
+        publish(&bus, &window(0..1, TO_PATIENTS)).await;
+        for entry in std::fs::read_dir(world.file().parent().unwrap()).unwrap() {
+            let (path, mode) =
+                entry.map(|entry| (entry.path(), entry.metadata().unwrap().permissions())).unwrap();
+            assert_eq!(mode.mode() & 0o777, 0o600, "{}", path.display());
+        }
+        bus.close().await;
+        world.end().await;
+    }
+
     #[tokio::test]
     async fn closing_ends_those_who_wait() {
         let world = World::new(Side::Embedded, "closing");

@@ -2,10 +2,12 @@
 //!
 //! `embedded::…` needs nothing. `rabbitmq::…` needs a broker in `PF_TEST_AMQP_URL`; every case works
 //! under a prefix of its own, so a broker may be shared.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking there")]
 
 mod cases;
 mod children;
 mod embedded_only;
+mod measure;
 mod proxy;
 mod rabbitmq_only;
 mod world;

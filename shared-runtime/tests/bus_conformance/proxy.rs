@@ -6,8 +6,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
 /// What the network does with all its connections.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
 enum Mood {
+    #[default]
     Passes,
     /// Takes bytes and passes none on, as a broken route does.
     Swallows,
@@ -16,9 +17,16 @@ enum Mood {
     Cuts,
 }
 
+#[derive(Clone, Copy, Default)]
+struct Weather {
+    mood: Mood,
+    /// Counts the cuts, so that none is missed by a connection that looks only after the healing.
+    cuts: u32,
+}
+
 pub struct Proxy {
     port: u16,
-    mood: watch::Sender<Mood>,
+    weather: watch::Sender<Weather>,
 }
 
 impl Proxy {
@@ -26,7 +34,7 @@ impl Proxy {
     pub async fn start(target: String) -> Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let (mood, watching) = watch::channel(Mood::Passes);
+        let (weather, watching) = watch::channel(Weather::default());
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 let server = TcpStream::connect(&target).await.unwrap();
@@ -36,7 +44,7 @@ impl Proxy {
                 tokio::spawn(pass(server_in, client_out, watching.clone(), true));
             }
         });
-        Proxy { port, mood }
+        Proxy { port, weather }
     }
 
     /// A broker's URL, led through here.
@@ -46,21 +54,23 @@ impl Proxy {
     }
 
     pub fn swallow(&self) {
-        self.mood.send_replace(Mood::Swallows);
+        self.weather.send_modify(|weather| weather.mood = Mood::Swallows);
     }
 
     pub fn alarm(&self) {
-        self.mood.send_replace(Mood::Alarms);
+        self.weather.send_modify(|weather| weather.mood = Mood::Alarms);
     }
 
-    /// Ends all connections of this moment; later ones pass.
-    pub async fn cut(&self) {
-        self.mood.send_replace(Mood::Cuts);
-        tokio::task::yield_now().await;
+    /// Ends all connections, and new ones too, until healed.
+    pub fn cut(&self) {
+        self.weather.send_modify(|weather| {
+            weather.mood = Mood::Cuts;
+            weather.cuts += 1;
+        });
     }
 
     pub fn heal(&self) {
-        self.mood.send_replace(Mood::Passes);
+        self.weather.send_modify(|weather| weather.mood = Mood::Passes);
     }
 }
 
@@ -75,14 +85,15 @@ pub fn target(broker: &str) -> (String, String) {
 async fn pass(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
-    mut mood: watch::Receiver<Mood>,
+    mut weather: watch::Receiver<Weather>,
     to_client: bool,
 ) {
     let mut buffer = vec![0; 16 * 1024];
     let mut warned = false;
+    let cuts_before = weather.borrow().cuts;
     loop {
-        let now = *mood.borrow_and_update();
-        if now == Mood::Cuts {
+        let Weather { mood: now, cuts } = *weather.borrow_and_update();
+        if now == Mood::Cuts || cuts != cuts_before {
             return;
         }
         if now == Mood::Alarms && to_client && !warned {
@@ -90,7 +101,7 @@ async fn pass(
             to.write_all(&blocked_frame()).await.unwrap();
         }
         tokio::select! {
-            _ = mood.changed() => {}
+            _ = weather.changed() => {}
             read = from.read(&mut buffer) => match read {
                 Ok(0) | Err(_) => return,
                 Ok(count) if now == Mood::Passes => {

@@ -3,9 +3,9 @@
 mod rabbitmq {
     use crate::proxy::{Proxy, target};
     use crate::world::*;
-    use lapin::options::{QueueBindOptions, QueueDeclareOptions};
+    use lapin::options::{BasicGetOptions, QueueBindOptions, QueueDeclareOptions};
     use lapin::types::{AMQPValue, FieldTable};
-    use lapin::{Connection, ConnectionProperties};
+    use lapin::{Channel, Connection, ConnectionProperties};
     use shared_runtime::bus::topology::{LOG, PATIENTS};
     use shared_runtime::bus::{Bus, BusError};
     use std::time::Duration;
@@ -28,7 +28,7 @@ mod rabbitmq {
         let taken = take(&mut subscription, 5).await;
         bus.ping().await.unwrap();
 
-        proxy.cut().await;
+        proxy.cut();
         let next = timeout(PATIENCE, subscription.next(1)).await.unwrap();
         assert!(matches!(next, Err(BusError::Away(_))), "{next:?}");
         let published = publisher.publish(&window(5..10, TO_PATIENTS), PATIENCE).await;
@@ -82,7 +82,7 @@ mod rabbitmq {
         let refused = bus.publisher().await.map(drop);
         assert!(matches!(&refused, Err(BusError::Away(words)) if words.contains("alarm")), "{refused:?}");
         // It ends with the connection that was held back.
-        proxy.cut().await;
+        proxy.cut();
         proxy.heal();
         let again = async {
             while bus.publisher().await.is_err() {
@@ -93,26 +93,59 @@ mod rabbitmq {
         world.end().await;
     }
 
+    /// A queue of the test's own on the events exchange, without the bus between.
+    async fn bound_queue(
+        world: &World,
+        arguments: FieldTable,
+        pattern: &str,
+    ) -> (Connection, Channel, String) {
+        let connection = Connection::connect(&broker_url(), ConnectionProperties::default()).await.unwrap();
+        let channel = connection.create_channel().await.unwrap();
+        let name = world.topology.full_name("own");
+        let exclusive = QueueDeclareOptions { exclusive: true, ..QueueDeclareOptions::default() };
+        channel.queue_declare(name.as_str().into(), exclusive, arguments).await.unwrap();
+        let (exchange, options) = (world.topology.full_name("pf.events"), QueueBindOptions::default());
+        let bound = channel.queue_bind(
+            name.as_str().into(),
+            exchange.into(),
+            pattern.into(),
+            options,
+            FieldTable::default(),
+        );
+        bound.await.unwrap();
+        (connection, channel, name)
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_message_says_on_the_wire_what_it_is() {
+        let world = World::new(Side::RabbitMq, "wire");
+        let bus = world.open().await;
+        let mut publisher = bus.publisher().await.unwrap();
+        let (_connection, channel, name) = bound_queue(&world, FieldTable::default(), "invites.#").await;
+        let sent = message(1, TO_PATIENTS);
+        publisher.publish(std::slice::from_ref(&sent), PATIENCE).await;
+        let got = channel.basic_get(name.into(), BasicGetOptions::default()).await.unwrap().unwrap();
+        let properties = &got.properties;
+        assert_eq!(*properties.delivery_mode(), Some(2), "it must be written to disk");
+        assert_eq!(properties.message_id().as_ref().unwrap().as_str(), sent.id.to_string());
+        assert_eq!(properties.content_type().as_ref().unwrap().as_str(), "application/cloudevents+json");
+        let headers = properties.headers().as_ref().unwrap().inner();
+        let traceparent = AMQPValue::LongString(sent.traceparent.unwrap().into());
+        assert_eq!(headers.get("traceparent"), Some(&traceparent));
+        assert_eq!(got.data, sent.body);
+        world.end().await;
+    }
+
     /// A queue that is full nacks; a nacked message is not confirmed, and neither is what follows it.
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn a_nacked_message_ends_the_prefix() {
         let world = World::new(Side::RabbitMq, "nack");
         let bus = world.open_with(world.topology.clone().without(LOG)).await;
         let mut publisher = bus.publisher().await.unwrap();
-        let full = world.topology.full_name("full");
-        let connection = Connection::connect(&broker_url(), ConnectionProperties::default()).await.unwrap();
-        let channel = connection.create_channel().await.unwrap();
         let mut arguments = FieldTable::default();
         arguments.insert("x-max-length".into(), AMQPValue::LongInt(0));
         arguments.insert("x-overflow".into(), AMQPValue::LongString("reject-publish".into()));
-        let exclusive = QueueDeclareOptions { exclusive: true, ..QueueDeclareOptions::default() };
-        channel.queue_declare(full.as_str().into(), exclusive, arguments).await.unwrap();
-        let exchange = world.topology.full_name("pf.events");
-        let options = QueueBindOptions::default();
-        channel
-            .queue_bind(full.into(), exchange.into(), "full.#".into(), options, FieldTable::default())
-            .await
-            .unwrap();
+        let _full = bound_queue(&world, arguments, "full.#").await;
 
         // It may take a first one before it notices that it is full.
         publisher.publish(&window(100..101, "full.x"), PATIENCE).await;

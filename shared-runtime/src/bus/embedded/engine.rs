@@ -2,6 +2,7 @@
 
 use super::super::topology::{Exchange, Keeps, Queue};
 use super::super::{BusError, Message, Published, Topology};
+use super::file;
 use super::handles::Handed;
 use super::line::{Line, Taker};
 use super::store;
@@ -50,7 +51,7 @@ impl Engine {
         if !parking && topology.queues.iter().any(|queue| matches!(queue.keeps, Keeps::UntilAcked { .. })) {
             return Err(BusError::Topology("no queue takes the dead letters".to_owned()));
         }
-        let mut connection = store::open(path).await?;
+        let mut connection = file::open(path).await?;
         let last_pos = store::last_pos(&mut connection).await.map_err(|error| broken(&error))?;
         let mut lines = Vec::with_capacity(topology.queues.len());
         for queue in &topology.queues {
@@ -82,7 +83,6 @@ impl Engine {
         let mut closing = None;
         while closing.is_none() {
             tokio::select! {
-                biased;
                 received = inbox.recv_many(&mut commands, ROUND) => match received {
                     0 => break,
                     _ => closing = self.round(commands.drain(..)).await,

@@ -10,6 +10,7 @@
 //! of `entry` say the same, and an out-of-order ack is a delete).
 
 mod engine;
+mod file;
 mod handles;
 mod line;
 mod serve;
@@ -18,13 +19,17 @@ mod write;
 
 pub use handles::{Publisher, Subscription};
 
-use super::topology::Keeps;
 use super::{BusError, Topology};
 use engine::{Command, Engine};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
+
+/// A disk that takes longer than this to let us look is as good as away.
+const PING: Duration = Duration::from_secs(5);
 
 /// An embedded bus that is open.
 #[derive(Debug, Clone)]
@@ -54,31 +59,26 @@ impl Embedded {
     }
 
     pub(super) fn subscribe(&self, queue: &str, prefetch: u16) -> Result<Subscription, BusError> {
-        let line = self.line(queue)?;
-        if matches!(self.inner.topology.queues[line].keeps, Keeps::AsLog { .. }) {
-            return Err(BusError::Topology(format!("{queue} is a log: read it by offset")));
-        }
+        let line = self.inner.topology.place(queue)?;
         let number = self.inner.subscriptions.fetch_add(1, Ordering::Relaxed);
         Ok(Subscription::new(self.inner.engine.clone(), line, number, prefetch))
     }
 
     pub(super) async fn ping(&self) -> Result<(), BusError> {
-        self.inner.engine.ask(|reply| Command::Ping { reply }).await?
+        match timeout(PING, self.inner.engine.ask(|reply| Command::Ping { reply })).await {
+            Ok(alive) => alive?,
+            Err(_) => Err(BusError::Late(PING)),
+        }
     }
 
     pub(super) async fn depth(&self, queue: &str) -> Result<u64, BusError> {
-        let line = self.line(queue)?;
+        let line = self.inner.topology.place(queue)?;
         self.inner.engine.ask(|reply| Command::Depth { line, reply }).await
     }
 
     pub(super) async fn close(self) {
         // No answer means that it is closed already.
         let _ = self.inner.engine.ask(|reply| Command::Close { reply }).await;
-    }
-
-    fn line(&self, queue: &str) -> Result<usize, BusError> {
-        let position = self.inner.topology.queues.iter().position(|row| row.name == queue);
-        position.ok_or_else(|| BusError::unknown_queue(queue))
     }
 }
 

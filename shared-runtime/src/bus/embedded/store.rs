@@ -1,14 +1,9 @@
-//! The file: every statement of the embedded bus.
+//! Every statement of the embedded bus.
 
-use super::super::BusError;
 use serde_json::json;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteLockingMode, SqliteSynchronous};
-use sqlx::{ConnectOptions as _, SqliteConnection};
-use std::path::Path;
+use sqlx::SqliteConnection;
 use std::time::Duration;
 use uuid::Uuid;
-
-const SCHEMA: &str = include_str!("schema.sql");
 
 /// A message with what one queue knows of it.
 #[derive(sqlx::FromRow)]
@@ -19,32 +14,6 @@ pub(super) struct Row {
     pub(super) routing_key: String,
     pub(super) body: Vec<u8>,
     pub(super) died_in: Option<String>,
-}
-
-/// Opens or makes the file, and locks it for as long as the connection lives; a kill unlocks it.
-pub(super) async fn open(path: &Path) -> Result<SqliteConnection, BusError> {
-    let options = SqliteConnectOptions::new()
-        .filename(path)
-        .create_if_missing(true)
-        .locking_mode(SqliteLockingMode::Exclusive)
-        .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Full)
-        .busy_timeout(Duration::ZERO);
-    let mut connection = options.connect().await.map_err(|error| cannot_open(path, &error))?;
-    // The first write takes the lock, before anything is read into memory.
-    sqlx::raw_sql(SCHEMA).execute(&mut connection).await.map_err(|error| cannot_open(path, &error))?;
-    Ok(connection)
-}
-
-fn cannot_open(path: &Path, error: &sqlx::Error) -> BusError {
-    const BUSY: &str = "5";
-    let code = error.as_database_error().and_then(|error| error.code());
-    let path = path.display();
-    BusError::Away(if code.as_deref() == Some(BUSY) {
-        format!("{path} is in use by another process; an embedded bus belongs to one alone")
-    } else {
-        format!("{path} cannot be opened: {error}")
-    })
 }
 
 /// Whether a commit waits for the disk. Without, it outlives a kill but perhaps not a power cut.
@@ -103,8 +72,15 @@ pub(super) async fn add_message(
     add.execute(connection).await.map(drop)
 }
 
-pub(super) async fn routing_key(connection: &mut SqliteConnection, pos: i64) -> sqlx::Result<String> {
-    sqlx::query_scalar("select routing_key from message where pos = $1").bind(pos).fetch_one(connection).await
+/// The routing key of a message, where that queue still has it.
+pub(super) async fn routing_key(
+    connection: &mut SqliteConnection,
+    queue: i64,
+    pos: i64,
+) -> sqlx::Result<Option<String>> {
+    const KEY: &str = "select m.routing_key from entry e join message m on m.pos = e.pos
+                       where e.queue = $1 and e.pos = $2";
+    sqlx::query_scalar(KEY).bind(queue).bind(pos).fetch_optional(connection).await
 }
 
 /// A dead letter is a new message with the old one's content.
@@ -129,14 +105,15 @@ pub(super) async fn add_entries(
     sqlx::query(ADD).bind(queue).bind(json!(positions).to_string()).execute(connection).await.map(drop)
 }
 
-/// Takes messages out of a queue for good.
+/// Takes messages out of a queue for good. Says how many of them were still in it.
 pub(super) async fn remove_entries(
     connection: &mut SqliteConnection,
     queue: i64,
     positions: &[i64],
-) -> sqlx::Result<()> {
+) -> sqlx::Result<u64> {
     const REMOVE: &str = "delete from entry where queue = $1 and pos in (select value from json_each($2))";
-    sqlx::query(REMOVE).bind(queue).bind(json!(positions).to_string()).execute(connection).await.map(drop)
+    let remove = sqlx::query(REMOVE).bind(queue).bind(json!(positions).to_string());
+    remove.execute(connection).await.map(|removed| removed.rows_affected())
 }
 
 /// Reads entries above a position, in order.
@@ -198,4 +175,40 @@ pub(super) async fn prune(
     let Some(end) = end else { return Ok(None) };
     sqlx::query(DELETE).bind(above).bind(end).bind(age).execute(connection).await?;
     Ok(all_old.then_some(end))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::file::open;
+    use super::*;
+
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    async fn messages(connection: &mut SqliteConnection) -> Vec<i64> {
+        sqlx::query_scalar("select pos from message order by pos").fetch_all(connection).await.expect("reads")
+    }
+
+    #[tokio::test]
+    async fn only_what_is_old_and_settled_is_pruned() {
+        let file = std::env::temp_dir().join(format!("pf-bus-prune-{}.db", std::process::id()));
+        let mut connection = open(&file).await.expect("opens");
+        let (queue, _) = self::queue(&mut connection, "queue", "arguments").await.expect("makes a queue");
+        for pos in 1..=6 {
+            add_message(&mut connection, pos, Uuid::from_u128(1), "key", b"body").await.expect("adds");
+        }
+        add_entries(&mut connection, queue, &[2, 5]).await.expect("adds");
+        assert_eq!(prune(&mut connection, 0, 4, HOUR).await.expect("prunes"), None);
+        assert_eq!(messages(&mut connection).await, [1, 2, 3, 4, 5, 6]);
+
+        assert_eq!(prune(&mut connection, 0, 4, Duration::ZERO).await.expect("prunes"), Some(4));
+        assert_eq!(messages(&mut connection).await, [2, 5, 6]);
+        assert_eq!(prune(&mut connection, 4, 4, Duration::ZERO).await.expect("prunes"), Some(6));
+        assert_eq!(prune(&mut connection, 6, 4, Duration::ZERO).await.expect("prunes"), None);
+        assert_eq!(messages(&mut connection).await, [2, 5]);
+
+        remove_entries(&mut connection, queue, &[2]).await.expect("removes");
+        prune(&mut connection, 0, 4, Duration::ZERO).await.expect("prunes");
+        assert_eq!(messages(&mut connection).await, [5]);
+        std::fs::remove_file(file).expect("removes the file");
+    }
 }

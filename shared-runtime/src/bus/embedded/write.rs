@@ -31,8 +31,8 @@ impl Engine {
         }
         match self.commit(&writes).await {
             Ok(mut done) => {
-                for (line, added) in self.lines.iter_mut().zip(done.added) {
-                    line.entries += added;
+                for (line, (added, removed)) in self.lines.iter_mut().zip(done.moved) {
+                    line.entries = (line.entries + added).saturating_sub(removed);
                     line.more |= added > 0;
                 }
                 for write in writes {
@@ -57,7 +57,7 @@ impl Engine {
             topology: &self.topology,
             lines: &self.lines,
             last_pos: &mut self.last_pos,
-            done: Done { added: vec![0; self.lines.len()], published: Vec::new() },
+            done: Done { moved: vec![(0, 0); self.lines.len()], published: Vec::new() },
         };
         for write in writes {
             match write {
@@ -77,7 +77,6 @@ impl Engine {
             }
             Write::Settle { line, positions, reply, .. } => {
                 let line = &mut self.lines[line];
-                line.entries = line.entries.saturating_sub(positions.len() as u64);
                 for pos in positions {
                     line.held.remove(&pos);
                 }
@@ -104,8 +103,8 @@ impl Engine {
 
 /// What a transaction did.
 struct Done {
-    /// Entries per queue.
-    added: Vec<u64>,
+    /// Entries that came and went, per queue.
+    moved: Vec<(u64, u64)>,
     /// Answers to publishers, in order.
     published: Vec<Published>,
 }
@@ -159,21 +158,28 @@ impl Round<'_> {
         queues.filter(|(_, queue)| queue.wants(exchange, routing_key)).map(|(line, _)| line).collect()
     }
 
-    async fn settle(&mut self, line: usize, positions: &[i64], bury: bool) -> sqlx::Result<()> {
-        let lines = self.lines;
-        let line = &lines[line];
+    async fn settle(&mut self, number: usize, positions: &[i64], bury: bool) -> sqlx::Result<()> {
+        let line = &self.lines[number];
         if bury && line.dead_letters {
-            let mut entries = vec![Vec::new(); self.lines.len()];
-            for from in positions {
-                let routing_key = store::routing_key(self.connection, *from).await?;
-                let pos = self.next_pos();
-                store::copy_message(self.connection, *from, pos, &line.name).await?;
-                let graves = self.wanted_by(Exchange::Dead, &routing_key);
-                graves.into_iter().for_each(|grave| entries[grave].push(pos));
-            }
-            self.enter(entries).await?;
+            self.bury(line, positions).await?;
         }
-        store::remove_entries(self.connection, line.id, positions).await
+        self.done.moved[number].1 += store::remove_entries(self.connection, line.id, positions).await?;
+        Ok(())
+    }
+
+    async fn bury(&mut self, line: &Line, positions: &[i64]) -> sqlx::Result<()> {
+        let mut entries = vec![Vec::new(); self.lines.len()];
+        for from in positions {
+            // It may have gone a moment ago: a caller that gave up its ack and left has acked all the same.
+            let Some(routing_key) = store::routing_key(self.connection, line.id, *from).await? else {
+                continue;
+            };
+            let pos = self.next_pos();
+            store::copy_message(self.connection, *from, pos, &line.name).await?;
+            let graves = self.wanted_by(Exchange::Dead, &routing_key);
+            graves.into_iter().for_each(|grave| entries[grave].push(pos));
+        }
+        self.enter(entries).await
     }
 
     /// Puts messages into queues. A log has no entries: the messages themselves are it.
@@ -184,7 +190,7 @@ impl Round<'_> {
                 continue;
             }
             store::add_entries(self.connection, line.id, &positions).await?;
-            self.done.added[number] += positions.len() as u64;
+            self.done.moved[number].0 += positions.len() as u64;
         }
         Ok(())
     }
@@ -192,5 +198,53 @@ impl Round<'_> {
     fn next_pos(&mut self) -> i64 {
         *self.last_pos += 1;
         *self.last_pos
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use uuid::Uuid;
+
+    const PATIENTS: usize = 1;
+
+    fn window(count: u128) -> Vec<Message> {
+        let message = |number| Message {
+            id: Uuid::from_u128(number),
+            routing_key: "invites.invite.InviteIssued.v1".to_owned(),
+            body: vec![b'x'; 4000],
+            traceparent: None,
+        };
+        (0..count).map(message).collect()
+    }
+
+    async fn publish(engine: &mut Engine, count: u128) -> Published {
+        let (reply, answer) = oneshot::channel();
+        engine.write(vec![Write::Publish { window: window(count), reply }]).await;
+        answer.await.expect("answers")
+    }
+
+    async fn limit_pages(engine: &mut Engine, pragma: &'static str) {
+        sqlx::raw_sql(pragma).execute(&mut engine.connection).await.expect("limits");
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_confirms_nothing_and_can_be_recovered_from() {
+        let file = std::env::temp_dir().join(format!("pf-bus-full-{}.db", std::process::id()));
+        let mut engine = Engine::open(&file, Topology::standard()).await.expect("opens");
+        assert_eq!(publish(&mut engine, 3).await.confirmed, 3);
+
+        limit_pages(&mut engine, "pragma max_page_count = 30").await;
+        let refused = publish(&mut engine, 100).await;
+        assert_eq!(refused.confirmed, 0);
+        assert!(matches!(refused.failure, Some(BusError::Away(words)) if words.contains("full")));
+        assert_eq!(engine.lines[PATIENTS].entries, 3);
+
+        limit_pages(&mut engine, "pragma max_page_count = 1000000").await;
+        assert_eq!(publish(&mut engine, 100).await.confirmed, 100);
+        assert_eq!(engine.lines[PATIENTS].entries, 103);
+        let written = store::count(&mut engine.connection, engine.lines[PATIENTS].id).await.expect("counts");
+        assert_eq!(written, 103);
+        std::fs::remove_file(file).expect("removes the file");
     }
 }

@@ -16,11 +16,11 @@ impl Control {
     /// makes the broker close it harms no other.
     pub(super) async fn channel(&self, address: &Address) -> Result<Channel, BusError> {
         let mut kept = self.connection.lock().await;
-        if let Some(connection) = kept.take() {
-            if let Ok(channel) = within(connection.create_channel()).await {
-                *kept = Some(connection);
-                return Ok(channel);
-            }
+        if let Some(connection) = kept.take()
+            && let Ok(channel) = within(connection.create_channel()).await
+        {
+            *kept = Some(connection);
+            return Ok(channel);
         }
         let connection = address.connect("control").await?;
         let channel = within(connection.create_channel()).await?;

@@ -5,20 +5,21 @@
 //! lapin's `enable_auto_recover` stays off: after a channel error it can leave a consumer waiting for
 //! ever, and callers need the error anyway, to start from what they know to be settled.
 
+mod blocked;
 mod connect;
 mod control;
 mod declare;
+mod judge;
 mod publisher;
 mod subscription;
 
 pub use publisher::Publisher;
 pub use subscription::Subscription;
 
-use super::topology::Keeps;
 use super::{BusError, Topology};
+use blocked::Blocked;
 use connect::Address;
 use control::Control;
-use publisher::Blocked;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -57,10 +58,7 @@ impl Rabbit {
     }
 
     pub(super) async fn subscribe(&self, queue: &str, prefetch: u16) -> Result<Subscription, BusError> {
-        let row = self.inner.topology.queue(queue).ok_or_else(|| BusError::unknown_queue(queue))?;
-        if matches!(row.keeps, Keeps::AsLog { .. }) {
-            return Err(BusError::Topology(format!("{queue} is a log: read it by offset")));
-        }
+        self.inner.topology.place(queue)?;
         let connection = self.inner.address.connect(&format!("consume {queue}")).await?;
         declare::all(&connection, &self.inner.topology).await?;
         let number = self.inner.subscriptions.fetch_add(1, Ordering::Relaxed);
@@ -72,7 +70,7 @@ impl Rabbit {
     }
 
     pub(super) async fn depth(&self, queue: &str) -> Result<u64, BusError> {
-        self.inner.topology.queue(queue).ok_or_else(|| BusError::unknown_queue(queue))?;
+        self.inner.topology.place(queue)?;
         let channel = self.inner.control.channel(&self.inner.address).await?;
         declare::depth(&channel, &self.inner.topology.full_name(queue)).await
     }

@@ -1,20 +1,20 @@
 //! Publishing: persistent, mandatory, confirmed, and counted from the front.
 
+use super::super::topology::Exchange;
 use super::super::{BusError, LONGEST_KEY, Message, Published};
 use super::Rabbit;
 use super::connect::{away, within};
+use super::judge::{Outcome, judge};
 use futures_util::FutureExt as _;
 use futures_util::future::{join_all, maybe_done};
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Confirmation, Connection, PublisherConfirm};
 use shared_events::envelope::CONTENT_TYPE;
-use std::collections::HashSet;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
-use uuid::Uuid;
 
 const PERSISTENT: u8 = 2;
 
@@ -36,7 +36,7 @@ impl Publisher {
     pub(super) async fn start(rabbit: Rabbit, connection: Connection) -> Result<Publisher, BusError> {
         let channel = within(connection.create_channel()).await?;
         within(channel.confirm_select(ConfirmSelectOptions::default())).await?;
-        let exchange = rabbit.inner.topology.full_name(super::super::topology::Exchange::Events.name());
+        let exchange = rabbit.inner.topology.full_name(Exchange::Events.name());
         Ok(Publisher { rabbit, exchange, channel, connection: Arc::new(connection) })
     }
 
@@ -113,13 +113,6 @@ fn properties(message: &Message) -> BasicProperties {
         .with_headers(headers)
 }
 
-/// What became of one message, as far as its own confirm tells.
-enum Outcome {
-    Taken { returned: Option<Uuid> },
-    Nacked { returned: Option<Uuid> },
-    Failed(BusError),
-}
-
 /// Waits for one confirm. After the end it only looks: a confirm that did come may carry word of a
 /// returned message.
 async fn settle(confirm: PublisherConfirm, end: Instant, deadline: Duration) -> Outcome {
@@ -136,71 +129,5 @@ async fn settle(confirm: PublisherConfirm, end: Instant, deadline: Duration) -> 
         (true, _) => Outcome::Taken { returned },
         (false, true) => Outcome::Nacked { returned },
         (false, false) => Outcome::Failed(BusError::Away("the channel does not confirm".to_owned())),
-    }
-}
-
-/// Counts the messages before the first that was nacked, failed, late or returned.
-///
-/// lapin hands a returned message to whichever confirm completes next, which after one confirm for
-/// many is any of them. So the ids of all returned messages are gathered over the whole window first.
-fn judge(window: &[Message], outcomes: Vec<Outcome>) -> Published {
-    let returned: HashSet<Uuid> = outcomes
-        .iter()
-        .filter_map(|outcome| match outcome {
-            Outcome::Taken { returned } | Outcome::Nacked { returned } => *returned,
-            Outcome::Failed(_) => None,
-        })
-        .collect();
-    let mut confirmed = 0;
-    for (message, outcome) in window.iter().zip(outcomes) {
-        let failure = match outcome {
-            _ if returned.contains(&message.id) => {
-                BusError::Returned { routing_key: message.routing_key.clone() }
-            }
-            Outcome::Taken { .. } => {
-                confirmed += 1;
-                continue;
-            }
-            Outcome::Nacked { .. } => {
-                BusError::Refused { id: message.id, reason: "the broker nacked it".to_owned() }
-            }
-            Outcome::Failed(error) => error,
-        };
-        return Published { confirmed, failure: Some(failure) };
-    }
-    Published { confirmed, failure: None }
-}
-
-/// The connection on which a broker in alarm last held a publisher back.
-///
-/// Such a connection cannot even say that it closes, so each new attempt would leave one more behind.
-/// It is kept instead, and as long as the broker has not let it go, no other is made.
-#[derive(Default)]
-pub(super) struct Blocked(Mutex<Option<Arc<Connection>>>);
-
-impl fmt::Debug for Blocked {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Blocked")
-    }
-}
-
-impl Blocked {
-    pub(super) fn check(&self) -> Result<(), BusError> {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match kept.as_ref().map(|connection| connection.status()) {
-            Some(status) if status.connected() && status.blocked() => {
-                Err(BusError::Away("the broker holds publishers back: memory or disk alarm".to_owned()))
-            }
-            _ => {
-                *kept = None;
-                Ok(())
-            }
-        }
-    }
-
-    fn remember(&self, connection: &Arc<Connection>) {
-        if connection.status().blocked() {
-            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(connection.clone());
-        }
     }
 }

@@ -1,0 +1,114 @@
+//! Both services, put together in one process. They still speak through events alone: each has its own
+//! database file, and neither is handed anything of the other's.
+
+use crate::data_dir::{DataDir, ISSUER, make_keys};
+use anyhow::{Context, Result};
+use invites_service::service as invites;
+use patients_service::service as patients;
+use shared_host::serve::Hosted;
+use shared_http::{Algorithm, Health, KeySource, Verifier, VerifierConfig};
+use shared_runtime::bus::{Bus, Topology, topology};
+use shared_runtime::clock::Clock;
+use shared_runtime::secrets::{Missing, Secrets};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// Both services of a data directory.
+pub struct Embedded {
+    /// The records.
+    pub patients: patients::PatientsService,
+    /// The invites.
+    pub invites: invites::InvitesService,
+    bus: Bus,
+}
+
+impl Embedded {
+    /// Opens everything in `dir`; makes what is missing. `public_url` begins every link.
+    pub async fn open(dir: &DataDir, public_url: &str, clock: Clock) -> Result<Embedded> {
+        // The bus first: its file is locked, so a second process on this directory ends here.
+        let path = dir.file("bus.db");
+        let bus = Bus::open(&format!("embedded:{}", path.display()), Topology::standard())
+            .await
+            .with_context(|| format!("cannot use the data directory {}", dir.path().display()))?;
+        let secrets = dir.secrets_dir();
+        make_keys(&secrets)?;
+        let verifier = verifier(&secrets, &clock)?;
+        let patients = patients::PatientsService::open(patients::Parts {
+            database_url: &dir.sqlite("patients.db"),
+            keys_url: &dir.sqlite("patients-keys.db"),
+            bus: bus.clone(),
+            secrets: Secrets::open(&secrets, patients::NAME, Missing::Refuse)?,
+            verifier: verifier.clone(),
+            clock: clock.clone(),
+        })
+        .await?;
+        let invites = invites::InvitesService::open(invites::Parts {
+            database_url: &dir.sqlite("invites.db"),
+            keys_url: &dir.sqlite("invites-keys.db"),
+            bus: bus.clone(),
+            secrets: Secrets::open(&secrets, invites::NAME, Missing::Refuse)?,
+            tokens: shared_runtime::secrets::keyring(&secrets, "tokens", Missing::Refuse)?,
+            verifier,
+            clock,
+            public_url,
+        })
+        .await?;
+        Ok(Embedded { patients, invites, bus })
+    }
+
+    /// Starts the background work and gives what is to be served.
+    pub fn host(&self) -> Hosted {
+        let stop_work = CancellationToken::new();
+        let (patients_routes, patients_document) = self.patients.router();
+        let (invites_routes, invites_document) = self.invites.router();
+        let mut tasks = self.patients.work(&stop_work);
+        tasks.extend(self.invites.work(&stop_work));
+        Hosted {
+            router: patients_routes.merge(invites_routes),
+            documents: vec![patients_document, invites_document],
+            health: self.invites.health(self.patients.health(Health::new())),
+            slow_routes: vec![("/api/patients/import", Duration::from_secs(300))],
+            tasks,
+            stop_work,
+        }
+    }
+
+    /// Waits until everything that was said has been heard by both services.
+    pub async fn settled(&self) -> Result<()> {
+        loop {
+            let mut waiting = 0;
+            for core in [self.patients.core(), self.invites.core()] {
+                let status = shared_runtime::relay::RelayStatus::read(&core.db).await?;
+                waiting += u64::try_from(status.waiting()).unwrap_or(0);
+            }
+            for queue in [topology::PATIENTS, topology::INVITES] {
+                waiting += self.bus.depth(queue).await?;
+            }
+            if waiting == 0 {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Closes every file.
+    pub async fn close(self) {
+        self.patients.core().close().await;
+        self.invites.core().close().await;
+        self.bus.close().await;
+    }
+}
+
+fn verifier(secrets: &std::path::Path, clock: &Clock) -> Result<Verifier> {
+    let path = secrets.join("jwt-public.pem");
+    let pem = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let config = VerifierConfig {
+        keys: KeySource::Pem(pem),
+        issuer: ISSUER.to_owned(),
+        audience: ISSUER.to_owned(),
+        algorithm: Algorithm::EdDSA,
+    };
+    let clock = clock.clone();
+    Verifier::new(config, Arc::new(move || clock.now())).context("cannot check tokens")
+}

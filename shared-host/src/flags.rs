@@ -1,0 +1,98 @@
+//! What a separate service is told. Every flag has an environment variable, since containers use those.
+
+use anyhow::{Context, Result, bail};
+use shared_http::{Algorithm, KeySource, Verifier, VerifierConfig};
+use shared_runtime::bus::{Bus, Topology};
+use shared_runtime::clock::Clock;
+use shared_runtime::secrets::{Missing, Secrets};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// Flags of a separate service.
+#[derive(Debug, Clone, clap::Args)]
+pub struct ServiceFlags {
+    /// Where it serves its API.
+    #[arg(long, env = "PF_LISTEN", default_value = "127.0.0.1:0")]
+    pub listen: SocketAddr,
+    /// Where it serves health and internal routes; keep it off the internet.
+    #[arg(long, env = "PF_ADMIN_LISTEN", default_value = "127.0.0.1:0")]
+    pub admin_listen: SocketAddr,
+    /// The service's own database: postgres://USER@HOST/NAME or sqlite:PATH.
+    #[arg(long, env = "PF_DATABASE_URL", hide_env_values = true)]
+    pub database_url: String,
+    /// The service's database of keys, apart from the other and from its backups.
+    #[arg(long, env = "PF_KEYS_URL", hide_env_values = true)]
+    pub keys_url: String,
+    /// The bus: amqp://USER@HOST or embedded:PATH.
+    #[arg(long, env = "PF_BUS_URL", hide_env_values = true)]
+    pub bus_url: String,
+    /// The directory of key files; `patient-first keys init` makes one.
+    #[arg(long, env = "PF_SECRETS_DIR")]
+    pub secrets_dir: PathBuf,
+    /// Where people reach the product: the beginning of every link.
+    #[arg(long, env = "PF_PUBLIC_URL", default_value = "http://127.0.0.1:8080")]
+    pub public_url: String,
+    /// Whose tokens are believed.
+    #[command(flatten)]
+    pub tokens: TokenFlags,
+}
+
+/// Whose tokens are believed.
+#[derive(Debug, Clone, clap::Args)]
+pub struct TokenFlags {
+    /// The issuer's public key, PEM. Either this or --jwks-url.
+    #[arg(long, env = "PF_JWT_PUBLIC_KEY_FILE")]
+    pub jwt_public_key_file: Option<PathBuf>,
+    /// Where the issuer publishes its keys.
+    #[arg(long, env = "PF_JWKS_URL")]
+    pub jwks_url: Option<String>,
+    /// The only algorithm taken: eddsa, es256 or rs256.
+    #[arg(long, env = "PF_JWT_ALGORITHM", default_value = "eddsa")]
+    pub jwt_algorithm: String,
+    /// The `iss` every token must have.
+    #[arg(long, env = "PF_ISSUER", default_value = "patient-first")]
+    pub issuer: String,
+    /// The `aud` every token must have.
+    #[arg(long, env = "PF_AUDIENCE", default_value = "patient-first")]
+    pub audience: String,
+}
+
+impl ServiceFlags {
+    /// Opens the bus. RabbitMQ is not connected to yet: its outage must not keep the service from starting.
+    pub async fn bus(&self) -> Result<Bus> {
+        Bus::open(&self.bus_url, Topology::standard()).await.context("cannot use the bus (--bus-url)")
+    }
+
+    /// Reads what `service` needs of the secrets directory.
+    pub fn secrets(&self, service: &str) -> Result<Secrets> {
+        Secrets::open(&self.secrets_dir, service, Missing::Refuse).with_context(|| {
+            format!(
+                "cannot use the secrets directory {}; `patient-first keys init --secrets-dir DIR` makes one",
+                self.secrets_dir.display()
+            )
+        })
+    }
+}
+
+impl TokenFlags {
+    /// What checks tokens.
+    pub fn verifier(&self, clock: &Clock) -> Result<Verifier> {
+        let keys = match (&self.jwt_public_key_file, &self.jwks_url) {
+            (Some(path), None) => KeySource::Pem(
+                std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?,
+            ),
+            (None, Some(url)) => KeySource::Jwks(url.clone()),
+            _ => bail!("say whose tokens are believed: either --jwt-public-key-file or --jwks-url"),
+        };
+        let algorithm = match self.jwt_algorithm.as_str() {
+            "eddsa" => Algorithm::EdDSA,
+            "es256" => Algorithm::ES256,
+            "rs256" => Algorithm::RS256,
+            other => bail!("--jwt-algorithm must be eddsa, es256 or rs256, not {other}"),
+        };
+        let config =
+            VerifierConfig { keys, issuer: self.issuer.clone(), audience: self.audience.clone(), algorithm };
+        let clock = clock.clone();
+        Verifier::new(config, std::sync::Arc::new(move || clock.now())).context("cannot check tokens")
+    }
+}

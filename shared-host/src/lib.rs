@@ -1,0 +1,13 @@
+//! How a service is started and stopped. Every binary is: read [`flags`], put the service together,
+//! [`serve`] it.
+//!
+//! * [`flags`]: what a separate service is told, by flag or environment.
+//! * [`logs`]: where it writes.
+//! * [`serve`]: sockets, signals, draining.
+
+pub mod flags;
+pub mod logs;
+pub mod serve;
+
+pub use flags::ServiceFlags;
+pub use serve::{Hosted, serve, stop_on_signal};
