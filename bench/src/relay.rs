@@ -63,12 +63,19 @@ pub async fn run(flags: Flags) -> Result<()> {
     let started = Instant::now();
     for window in bodies.chunks(1000) {
         let published = publisher.publish(window, Duration::from_secs(30)).await;
-        anyhow::ensure!(published.confirmed == window.len(), "raw publishing failed: {:?}", published.failure);
+        anyhow::ensure!(
+            published.confirmed == window.len(),
+            "raw publishing failed: {:?}",
+            published.failure
+        );
     }
     let raw = started.elapsed();
     bus.delete_topology().await?;
     let rate = |took: Duration| flags.events as f64 / took.as_secs_f64();
-    println!("{}", json!({ "events": flags.events, "relay_per_second": rate(relayed), "raw_per_second": rate(raw) }));
+    println!(
+        "{}",
+        json!({ "events": flags.events, "relay_per_second": rate(relayed), "raw_per_second": rate(raw) })
+    );
     Ok(())
 }
 

@@ -11,7 +11,7 @@ use shared_events::{AccountId, Event, Secret};
 use shared_runtime::db::Step;
 use shared_runtime::keys::{DataKeys, Keyring};
 use shared_runtime::log::{Log, LogError, Meta, NewEvent};
-use shared_runtime::{Clock, Db};
+use shared_runtime::{Clock, Db, execute, fetch_all, fetch_one};
 use std::future::Future;
 use std::time::Duration;
 use uuid::Uuid;
@@ -77,6 +77,60 @@ impl World {
                 Err(error)
             }
         }
+    }
+
+    /// How many events there are.
+    pub async fn count(&self) -> i64 {
+        self.number_of("select count(*) from events").await
+    }
+
+    /// How many events wait for their place in the global order.
+    pub async fn unnumbered(&self) -> i64 {
+        self.number_of("select count(*) from events where global_seq is null").await
+    }
+
+    /// The next place in the global order.
+    pub async fn next_seq(&self) -> i64 {
+        self.number_of("select next_seq from relay").await
+    }
+
+    /// Where the relay's cursor stands.
+    pub async fn published(&self) -> i64 {
+        self.number_of("select published from relay").await
+    }
+
+    /// The first column of the only row.
+    pub async fn number_of(&self, sql: &'static str) -> i64 {
+        let mut reader = self.db.read().await.expect("a reader");
+        fetch_one!(reader.conn(), (i64,), sql).expect(sql).0
+    }
+
+    /// Runs one statement in a transaction of its own.
+    pub async fn execute(&self, sql: &'static str) {
+        let mut tx = self.db.begin().await.expect("a transaction");
+        execute!(tx.conn(), sql).expect(sql);
+        tx.commit().await.expect("committed");
+    }
+
+    /// The places given out, ascending.
+    pub async fn sequence(&self) -> Vec<i64> {
+        let mut reader = self.db.read().await.expect("a reader");
+        let sql = "select global_seq from events where global_seq is not null order by global_seq";
+        let rows = fetch_all!(reader.conn(), (i64,), sql).expect(sql);
+        rows.into_iter().map(|(place,)| place).collect()
+    }
+
+    /// Numbers one batch under this epoch; `None` where the epoch has passed.
+    pub async fn number_once(&self, epoch: i64) -> Option<u64> {
+        let mut tx = self.db.begin().await.expect("a transaction");
+        let numbered = self.log.number(&mut tx, epoch).await.expect("numbered");
+        tx.commit().await.expect("committed");
+        numbered
+    }
+
+    /// Numbers all there is.
+    pub async fn number_all(&self, epoch: i64) {
+        while self.number_once(epoch).await.is_some_and(|numbered| numbered > 0) {}
     }
 
     /// A plain event with nothing personal in it.
