@@ -33,10 +33,10 @@ impl TestDatabases {
     pub async fn new(door: Door) -> TestDatabases {
         let mark = Clock::System.new_id().simple().to_string();
         let folder = std::env::temp_dir().join(format!("pf-test-{mark}"));
-        match door {
-            Door::Postgres => drop(server()),
-            Door::Sqlite => std::fs::create_dir_all(&folder).expect("a folder for the test"),
+        if door == Door::Postgres {
+            server();
         }
+        std::fs::create_dir_all(&folder).expect("a folder for the test");
         TestDatabases { door, mark, folder, made: Mutex::default() }
     }
 
@@ -45,7 +45,7 @@ impl TestDatabases {
         self.door
     }
 
-    /// The test's folder. It is there on SQLite only.
+    /// The test's folder: its databases on SQLite, and whatever else the test puts there.
     pub fn folder(&self) -> &std::path::Path {
         &self.folder
     }
@@ -68,11 +68,11 @@ impl TestDatabases {
 
 impl Drop for TestDatabases {
     fn drop(&mut self) {
-        if self.door == Door::Sqlite {
-            let _ = std::fs::remove_dir_all(&self.folder);
+        let _ = std::fs::remove_dir_all(&self.folder);
+        let made = std::mem::take(self.made.get_mut().unwrap_or_else(PoisonError::into_inner));
+        if made.is_empty() {
             return;
         }
-        let made = std::mem::take(self.made.get_mut().unwrap_or_else(PoisonError::into_inner));
         // The test's own runtime cannot be waited for from within a drop.
         let removing = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
