@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use testkit::buses::{Side, hear, take};
 use testkit::databases::Door;
 
-testkit::on_all_doors!(
+testkit::on_both_pairs!(
     of_two_relays_one_works_and_the_other_takes_over_at_once_when_it_stops,
     a_lease_that_runs_out_is_taken_over_and_no_sooner,
     a_relay_that_was_deposed_does_not_move_the_cursor,

@@ -14,7 +14,7 @@ use testkit::databases::Door;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-testkit::on_all_doors!(
+testkit::on_both_pairs!(
     everything_committed_arrives_in_order_and_nothing_else,
     a_message_that_nobody_wants_stops_the_cursor_before_it,
     a_relay_killed_between_publishing_and_its_cursor_sends_again,
