@@ -10,7 +10,9 @@ use crate::db::{Db, Tx, is_transient};
 use crate::keys::KeysError;
 use crate::log::LogError;
 use crate::retry;
+use futures_util::FutureExt as _;
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Mutex, mpsc, oneshot};
@@ -22,6 +24,7 @@ const LARGEST: usize = 128;
 const ROUNDS: u32 = 12;
 const FIRST_PAUSE: Duration = Duration::from_millis(2);
 const LONGEST_PAUSE: Duration = Duration::from_millis(200);
+const MISCOUNTED: &str = "a desk answered more or fewer commands than it was given";
 
 /// What a service does with a group of commands.
 pub trait Desk: Send + Sync + 'static {
@@ -70,16 +73,19 @@ impl From<KeysError> for Abort {
     }
 }
 
+/// Whether another transaction was in the way: serialisation failure, deadlock, lock not available;
+/// SQLite busy.
+fn is_in_the_way(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|refusal| refusal.code());
+    ["40001", "40P01", "55P03", "5", "517"].contains(&code.as_deref().unwrap_or_default())
+}
+
 impl Abort {
     /// Whether deciding again may help.
     fn is_contention(&self) -> bool {
         match self {
             Abort::Conflict | Abort::Log(LogError::Conflict) => true,
-            Abort::Log(LogError::Db(sqlx::Error::Database(refusal))) => {
-                // Serialisation failure, deadlock, lock not available; SQLite busy.
-                ["40001", "40P01", "55P03", "5", "517"]
-                    .contains(&refusal.code().as_deref().unwrap_or_default())
-            }
+            Abort::Log(LogError::Db(error)) => is_in_the_way(error),
             Abort::Log(_) => false,
         }
     }
@@ -87,7 +93,7 @@ impl Abort {
 
 /// Why a command got no answer. Whether it took effect is not known; repeating it with the same
 /// idempotency key is safe.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum Unanswered {
     /// The database is away, or too much is in the way: try again.
     #[error("the command could not be carried out now: {0}")]
@@ -141,6 +147,27 @@ impl<D: Desk> Group<D> {
     }
 }
 
+/// Why an attempt came to nothing.
+enum Failure {
+    /// The desk gave up, or the database refused the commit. It was rolled back.
+    Aborted(Abort),
+    /// The desk is at fault. It was rolled back.
+    Fault(&'static str),
+    /// The database is away. Where that was found out at the commit, it may have happened or not: what
+    /// was decided must not be carried out a second time here.
+    Away(sqlx::Error),
+}
+
+impl From<Failure> for Unanswered {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Aborted(abort) => abort.into(),
+            Failure::Fault(what) => Unanswered::Failed(what.to_owned()),
+            Failure::Away(error) => Unanswered::Busy(error.to_string()),
+        }
+    }
+}
+
 async fn write<D: Desk>(db: Db, desk: Arc<D>, queue: Arc<Mutex<mpsc::Receiver<Waiting<D>>>>) {
     loop {
         let mut group = Vec::new();
@@ -156,31 +183,43 @@ async fn write<D: Desk>(db: Db, desk: Arc<D>, queue: Arc<Mutex<mpsc::Receiver<Wa
                     let _ = answer.send(Ok(outcome));
                 }
             }
-            Err(_) => {
+            Err(failure) => {
+                let mut away = match failure {
+                    Failure::Away(_) => Some(Unanswered::from(failure)),
+                    Failure::Aborted(_) | Failure::Fault(_) => None,
+                };
                 for (command, answer) in commands.into_iter().zip(answers) {
-                    let _ = answer.send(alone(&db, desk.as_ref(), command).await);
+                    // Each would wait for the database anew, and the last one longest.
+                    let outcome = match &away {
+                        Some(away) => Err(away.clone()),
+                        None => alone(&db, desk.as_ref(), command).await.map_err(|failure| {
+                            let is_away = matches!(failure, Failure::Away(_));
+                            let unanswered = Unanswered::from(failure);
+                            away = is_away.then(|| unanswered.clone());
+                            unanswered
+                        }),
+                    };
+                    let _ = answer.send(outcome);
                 }
             }
         }
     }
 }
 
-async fn alone<D: Desk>(db: &Db, desk: &D, command: D::Command) -> Result<D::Outcome, Unanswered> {
+async fn alone<D: Desk>(db: &Db, desk: &D, command: D::Command) -> Result<D::Outcome, Failure> {
     let commands = [command];
     let mut pause = retry::between(FIRST_PAUSE, LONGEST_PAUSE);
-    for round in 1..=ROUNDS {
+    let mut round = 1;
+    loop {
         match attempt(db, desk, &commands, round).await {
-            Ok(mut outcomes) => match outcomes.pop() {
-                Some(outcome) => return Ok(outcome),
-                None => break,
-            },
-            Err(abort) if abort.is_contention() && round < ROUNDS => {
-                tokio::time::sleep(pause.next_delay()).await
+            Ok(mut outcomes) => return outcomes.pop().ok_or(Failure::Fault(MISCOUNTED)),
+            Err(Failure::Aborted(abort)) if abort.is_contention() && round < ROUNDS => {
+                tokio::time::sleep(pause.next_delay()).await;
+                round += 1;
             }
-            Err(abort) => return Err(abort.into()),
+            Err(failure) => return Err(failure),
         }
     }
-    Err(Unanswered::Failed("a desk answered fewer commands than it was given".to_owned()))
 }
 
 async fn attempt<D: Desk>(
@@ -188,19 +227,31 @@ async fn attempt<D: Desk>(
     desk: &D,
     commands: &[D::Command],
     round: u32,
-) -> Result<Vec<D::Outcome>, Abort> {
-    let mut tx = db.begin().await?;
-    let outcomes = desk.execute(&mut tx, commands, round).await;
-    match outcomes {
-        Ok(outcomes) => {
-            tx.commit().await?;
+) -> Result<Vec<D::Outcome>, Failure> {
+    let mut tx = db.begin().await.map_err(Failure::Away)?;
+    // A panic must not take the writer with it: every later caller would be told that we are stopping.
+    let executed = AssertUnwindSafe(desk.execute(&mut tx, commands, round)).catch_unwind().await;
+    let failure = match executed {
+        Ok(Ok(outcomes)) if outcomes.len() == commands.len() => {
+            tx.commit().await.map_err(uncommitted)?;
             desk.committed();
-            Ok(outcomes)
+            return Ok(outcomes);
         }
-        Err(abort) => {
-            // The connection may be what failed; the pool drops it then.
-            let _ = tx.rollback().await;
-            Err(abort)
-        }
+        Ok(Ok(_)) => Failure::Fault(MISCOUNTED),
+        Ok(Err(abort)) => Failure::Aborted(abort),
+        Err(_) => Failure::Fault("it panicked"),
+    };
+    // The connection may be what failed; the pool drops it then.
+    let _ = tx.rollback().await;
+    Err(failure)
+}
+
+/// What a failed commit means.
+fn uncommitted(error: sqlx::Error) -> Failure {
+    // Where another transaction was in the way, or the database gave a reason, it did not happen.
+    if is_transient(&error) && !is_in_the_way(&error) {
+        Failure::Away(error)
+    } else {
+        Failure::Aborted(error.into())
     }
 }

@@ -227,7 +227,7 @@ impl<H: Handler> Consumer<H> {
         let parsed: Result<Envelope, _> = serde_json::from_slice(&delivery.body);
         match parsed {
             Err(_) => Some(Message {
-                id: delivery.id.unwrap_or_default(),
+                id: delivery.id.filter(|id| !id.is_nil()).unwrap_or_else(|| named_by_content(&delivery.body)),
                 envelope: None,
                 body: &delivery.body,
                 incoming: Err("the message is no CloudEvents envelope".to_owned()),
@@ -244,6 +244,11 @@ impl<H: Handler> Consumer<H> {
             }
         }
     }
+}
+
+/// An id for bytes that bear none: parked messages are told apart by it.
+fn named_by_content(body: &[u8]) -> Uuid {
+    Uuid::new_v5(&Uuid::nil(), body)
 }
 
 struct Message<'d> {

@@ -323,15 +323,21 @@ fn make_private(path: &std::path::Path) -> std::io::Result<()> {
     }
 }
 
-/// A URL without its password, fit for a log.
+/// A URL without its password, fit for a log. What cannot be told from a password is left out as well.
 pub fn shown(url: &str) -> String {
-    match (url.find("://"), url.find('@')) {
-        (Some(scheme), Some(at)) if scheme < at => {
-            let user = url[scheme + 3..at].split(':').next().unwrap_or_default();
-            format!("{}{user}@{}", &url[..scheme + 3], &url[at + 1..])
-        }
-        _ => url.to_owned(),
-    }
+    let Some((scheme, rest)) = url.split_once("://").filter(|_| !url.starts_with("sqlite:")) else {
+        return match url.split_once(':') {
+            Some((scheme, _)) if scheme != "sqlite" => format!("{scheme}:…"),
+            _ => url.to_owned(),
+        };
+    };
+    // A password may hold an `@` of its own, and may stand among the parameters.
+    let (user, place) = match rest.rsplit_once('@') {
+        Some((credentials, place)) => (credentials.split([':', '/', '?']).next(), place),
+        None => (None, rest),
+    };
+    let place = place.split('?').next().unwrap_or_default();
+    user.map_or(format!("{scheme}://{place}"), |user| format!("{scheme}://{user}@{place}"))
 }
 
 #[cfg(test)]
@@ -341,6 +347,10 @@ mod tests {
     #[test]
     fn a_shown_url_has_no_password() {
         assert_eq!(shown("postgres://me:secret@host/db"), "postgres://me@host/db");
+        assert_eq!(shown("postgres://me:se@cret@host/db?password=s"), "postgres://me@host/db");
+        assert_eq!(shown("postgres://host/db"), "postgres://host/db");
         assert_eq!(shown("sqlite:/tmp/x.db"), "sqlite:/tmp/x.db");
+        assert_eq!(shown("sqlite:///tmp/a@b.db"), "sqlite:///tmp/a@b.db");
+        assert_eq!(shown("patients.db"), "patients.db");
     }
 }

@@ -35,6 +35,14 @@ pub enum KeyringError {
         /// Which line, from 1.
         line: usize,
     },
+    /// Two keys of one name: what one sealed, the other would be asked to open.
+    #[error("the key file {path} holds two keys named {id}: give each a name of its own")]
+    Twice {
+        /// Which file.
+        path: PathBuf,
+        /// The name.
+        id: String,
+    },
     /// It holds nothing.
     #[error("the key file {0} holds no key")]
     Empty(PathBuf),
@@ -53,7 +61,11 @@ impl Keyring {
         let mut keys = Vec::new();
         for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
             let key = line.split_once(' ').and_then(|(id, key)| Some((id.to_owned(), decode(key)?)));
-            keys.push(key.ok_or(KeyringError::Line { path: path.to_owned(), line: number + 1 })?);
+            let key = key.ok_or(KeyringError::Line { path: path.to_owned(), line: number + 1 })?;
+            if keys.iter().any(|(known, _): &(String, [u8; 32])| *known == key.0) {
+                return Err(KeyringError::Twice { path: path.to_owned(), id: key.0 });
+            }
+            keys.push(key);
         }
         if keys.is_empty() {
             return Err(KeyringError::Empty(path.to_owned()));
@@ -70,16 +82,27 @@ impl Keyring {
         Keyring::load(path)
     }
 
+    /// Puts the file there whole or not at all: a start that is killed half way leaves no file without a
+    /// key in it, and of two starts at once the first gives the key to both.
     fn create(&self, path: &Path) -> std::io::Result<()> {
         use std::os::unix::fs::OpenOptionsExt;
-        if let Some(parent) = path.parent() {
-            std::fs::create_dir_all(parent)?;
-        }
-        let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        std::fs::create_dir_all(folder)?;
+        let unique = u64::from_ne_bytes(random()[..8].try_into().unwrap_or_default());
+        let draft = path.with_extension(format!("{unique:016x}.draft"));
+        let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
         for (id, key) in &self.keys {
             writeln!(file, "{id} {}", STANDARD.encode(key))?;
         }
-        file.sync_all()
+        file.sync_all()?;
+        let linked = std::fs::hard_link(&draft, path);
+        std::fs::remove_file(&draft)?;
+        match linked {
+            Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(error),
+            _ => {}
+        }
+        // The name, too, must outlive a power cut: without this key nothing it sealed can be read.
+        std::fs::File::open(folder)?.sync_all()
     }
 
     /// The id of the key that seals.

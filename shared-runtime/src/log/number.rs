@@ -16,7 +16,7 @@ const BATCH: i64 = 1000;
 impl Log {
     /// Numbers what is committed and not yet numbered, one batch. `Ok(None)` where `epoch` is no longer
     /// the relay's: another copy of the service has taken over.
-    pub(crate) async fn number(&self, tx: &mut Tx, epoch: i64) -> sqlx::Result<Option<u64>> {
+    pub async fn number(&self, tx: &mut Tx, epoch: i64) -> sqlx::Result<Option<u64>> {
         match tx {
             Tx::Sqlite(_) => Ok(Some(0)),
             Tx::Postgres(tx) => number_on_postgres(tx, epoch).await,

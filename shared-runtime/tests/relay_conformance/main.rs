@@ -1,0 +1,7 @@
+//! What the relay promises, over both buses and both databases: what was committed arrives, in order,
+//! and nothing else does; the cursor stands behind the last event of the confirmed front; one relay
+//! works at a time, and one that was deposed without knowing it can neither number nor move the cursor.
+
+mod lease;
+mod sending;
+mod stage;
