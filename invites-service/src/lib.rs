@@ -7,9 +7,8 @@
 //! * [`consumers`]: what patients-service and the mailer said, and what is done about it.
 //! * [`sweeper`]: says that what lapsed has lapsed.
 //! * [`http`]: what was asked, how it is answered.
-//! * [`service`]: all of it put together and run; [`config`]: what the binary is told.
+//! * [`service`]: all of it put together and run.
 
-pub mod config;
 pub mod consumers;
 pub mod desk;
 pub mod domain;

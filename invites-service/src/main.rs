@@ -1,59 +1,75 @@
-//! The binary `invites-service`: opens what it is told, serves, and drains on SIGTERM or SIGINT.
+//! invites-service as a process of its own, on PostgreSQL and RabbitMQ.
 
-use anyhow::Context;
+use anyhow::{Context, Result, bail};
 use clap::Parser;
-use invites_service::config::Config;
-use invites_service::service::Invites;
-use shared_http::{Limits, ManneredConfig, manners, openapi, run};
-use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use invites_service::service::{InvitesService, NAME, Parts};
+use shared_host::serve::{Hosted, Sockets};
+use shared_host::{ServiceFlags, logs, serve, stop_on_signal};
+use shared_http::Health;
+use shared_runtime::clock::Clock;
+use shared_runtime::keys::Keyring;
+use shared_runtime::secrets::{Missing, keyring};
 use tokio_util::sync::CancellationToken;
-use tracing_subscriber::EnvFilter;
 
-/// lapin prints a returned message whole; sqlx prints statements.
-const QUIET: &str = "info,lapin::returned_messages=error,sqlx=warn";
+/// The offers a clinic makes to its patients, and the logins of those who took them up.
+#[derive(Parser)]
+#[command(version)]
+struct Flags {
+    #[command(flatten)]
+    service: ServiceFlags,
+}
 
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(QUIET));
-    tracing_subscriber::fmt().with_env_filter(filter).init();
-    let config = Config::parse();
-    let invites = Invites::new(config.parts().await?).await?;
-    let listener = bind("--listen", config.listen).await?;
-    let admin = bind("--admin-listen", config.admin_listen).await?;
-    tracing::info!(listen = %listener.local_addr()?, admin = %admin.local_addr()?, "serving");
-
-    let stop = CancellationToken::new();
-    tokio::spawn(on_signal(stop.clone())?);
-    let background = invites.work(&stop);
-    let (router, document) = invites.router();
-    let router = manners(router.merge(openapi::docs(vec![document])), ManneredConfig::default());
-    let pulse = manners(invites.health().router(), ManneredConfig::default());
-    tokio::join!(
-        run(listener, router, stop.clone(), Limits::default()),
-        run(admin, pulse, stop.clone(), Limits::default()),
-    );
-    for task in background {
-        task.await.context("background work did not end well")?;
-    }
+async fn main() -> Result<()> {
+    let flags = Flags::parse().service;
+    logs::start();
+    let clock = Clock::System;
+    let service = InvitesService::open(Parts {
+        database_url: &flags.database_url,
+        keys_url: &flags.keys_url,
+        bus: flags.bus().await?,
+        secrets: flags.secrets(NAME)?,
+        tokens: tokens(&flags)?,
+        verifier: flags.tokens.verifier(&clock)?,
+        clock,
+        public_url: public_url(&flags)?,
+    })
+    .await?;
+    let sockets = Sockets::bind(flags.listen, flags.admin_listen).await?;
+    let (public, admin) = sockets.addresses()?;
+    tracing::info!(%public, %admin, "invites-service listens");
+    let stop_work = CancellationToken::new();
+    let (router, document) = service.router();
+    let hosted = Hosted {
+        router,
+        documents: vec![document],
+        health: service.health(Health::new()),
+        slow_routes: Vec::new(),
+        tasks: service.work(&stop_work),
+        stop_work,
+    };
+    serve(hosted, sockets, stop_on_signal()?).await?;
+    service.core().close().await;
     Ok(())
 }
 
-async fn bind(flag: &str, address: std::net::SocketAddr) -> anyhow::Result<TcpListener> {
-    let bound = TcpListener::bind(address).await;
-    bound.with_context(|| format!("{flag} {address}: is something else listening there?"))
+/// What makes links. Refused where it is missing: links of a key made here would not open elsewhere.
+fn tokens(flags: &ServiceFlags) -> Result<Keyring> {
+    keyring(&flags.secrets_dir, "tokens", Missing::Refuse).with_context(|| {
+        format!(
+            "cannot use {}/tokens.keys, which makes invite links; `patient-first keys init --secrets-dir DIR` makes one",
+            flags.secrets_dir.display()
+        )
+    })
 }
 
-/// Stops upon the first signal that asks for it.
-fn on_signal(stop: CancellationToken) -> std::io::Result<impl Future<Output = ()>> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-        tracing::info!("stopping: running requests may end");
-        stop.cancel();
-    })
+/// The beginning of every link.
+fn public_url(flags: &ServiceFlags) -> Result<&str> {
+    let url = flags.public_url.as_str();
+    if !url.starts_with("https://") && !url.starts_with("http://") {
+        bail!(
+            "--public-url must begin with https://, or with http:// to try things out; it begins every link"
+        );
+    }
+    Ok(url)
 }

@@ -1,208 +1,144 @@
 //! All of it put together and run.
 
 use crate::consumers::Hearer;
-use crate::desk;
+use crate::desk::Invites;
 use crate::http::{self, Api};
 use crate::passwords::Passwords;
 use crate::sweeper::Sweeper;
 use crate::tokens::Tokens;
 use aws_lc_rs::hmac;
 use axum::Router;
-use shared_http::openapi::{Document, describe};
+use shared_http::openapi::Document;
 use shared_http::{CursorKey, FingerprintKey, Health, Verifier};
+use shared_runtime::Db;
 use shared_runtime::bus::Bus;
 use shared_runtime::clock::Clock;
-use shared_runtime::consume::Consumer;
+use shared_runtime::core::{Core, Databases, StartError};
 use shared_runtime::group::Group;
-use shared_runtime::keys::{DataKeys, Keyring, KeysError};
-use shared_runtime::log::Log;
-use shared_runtime::relay::Relay;
+use shared_runtime::keys::Keyring;
+use shared_runtime::secrets::Secrets;
 use shared_runtime::supervise::supervise;
-use shared_runtime::{Db, fetch_one};
+use std::sync::Arc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-/// What the service is made of. Everything is open and ready when it comes in.
-pub struct Parts {
-    /// The service's database, at the schema `migrations::INVITES`.
-    pub db: Db,
-    /// The database of persons' keys, at the schema `migrations::KEYS`.
-    pub keys: Db,
-    /// Where events come from and go to.
+/// The service's name, as in `source` of its events.
+pub const NAME: &str = "invites";
+
+/// What the service is made from.
+pub struct Parts<'a> {
+    /// Its database.
+    pub database_url: &'a str,
+    /// Its database of keys.
+    pub keys_url: &'a str,
+    /// The bus.
     pub bus: Bus,
-    /// Tells the time.
-    pub clock: Clock,
-    /// What lives outside every database.
+    /// Its keys.
     pub secrets: Secrets,
+    /// What makes links: `tokens.keys` of the secrets directory, read by this service alone.
+    pub tokens: Keyring,
     /// Checks staff's tokens.
     pub verifier: Verifier,
+    /// The clock.
+    pub clock: Clock,
     /// Where links lead, such as `https://clinic.example`.
-    pub public_url: String,
+    pub public_url: &'a str,
 }
 
-/// What lives outside every database.
-pub struct Secrets {
-    /// Wraps persons' keys.
-    pub wrapping: Keyring,
-    /// Seals personal fields on the bus; patients-service has the same.
-    pub bus: Keyring,
-    /// Makes links.
-    pub tokens: Keyring,
-    /// For idempotency fingerprints and cursors; alike on all copies of the service.
-    pub http: [u8; 32],
-}
-
-/// invites-service, put together. Cheap to clone.
+/// The service, ready to serve and to work. Cheap to clone.
 #[derive(Clone)]
-pub struct Invites {
+pub struct InvitesService {
     api: Api,
-    desk: desk::Invites,
-    bus: Bus,
-    keys: Db,
-    bus_keys: Keyring,
+    desk: Invites,
 }
 
-/// Why the service could not be put together.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The database did not answer.
-    #[error("the database: {0}")]
-    Db(#[from] sqlx::Error),
-    /// The keys of persons cannot be opened.
-    #[error(transparent)]
-    Keys(#[from] KeysError),
-    /// The key for cursors cannot be used.
-    #[error("the key in http.keys cannot be used")]
-    HttpKey,
-}
-
-impl Invites {
-    /// Puts the service together and starts its writers. Nothing is listened to and nothing runs in the
-    /// background until [`Invites::work`].
+impl InvitesService {
+    /// Opens the databases and checks that the keys fit. Nothing is listened to and nothing runs in the
+    /// background until [`InvitesService::work`].
     ///
     /// # Errors
-    /// A database that is away, or a wrapping key that is not the one persons' keys were wrapped with.
-    pub async fn new(parts: Parts) -> Result<Invites, StartError> {
-        let Parts { db, keys, bus, clock, secrets, verifier, public_url } = parts;
-        let data_keys = DataKeys::new(keys.clone(), secrets.wrapping, clock.clone());
-        data_keys.check().await?;
-        let log = Log::new("invites", data_keys, clock.clone());
-        log.found(&db).await?;
-        let desk = desk::Invites { log: log.clone(), clock: clock.clone() };
+    /// A database that is away, or a key that is not the one its data was sealed with.
+    pub async fn open(parts: Parts<'_>) -> Result<InvitesService, StartError> {
+        let databases = Databases {
+            url: parts.database_url,
+            steps: migrations::INVITES,
+            keys_url: parts.keys_url,
+            keys_steps: migrations::KEYS,
+        };
+        let core = Core::open(NAME, databases, parts.bus, &parts.secrets, parts.clock).await?;
+        let desk = Invites { log: core.log.clone(), clock: core.clock.clone() };
+        let http_key = parts.secrets.http.current();
         let api = Api {
-            group: Group::start(db.clone(), std::sync::Arc::new(desk.clone())),
-            db,
-            log,
-            clock,
-            tokens: Tokens::new(secrets.tokens, &public_url),
+            group: Group::start(core.db.clone(), Arc::new(desk.clone())),
+            core,
+            tokens: Tokens::new(parts.tokens, parts.public_url),
             passwords: Passwords::default(),
-            verifier,
-            fingerprints: FingerprintKey::new(&derived(&secrets.http, "idempotency")),
-            cursors: CursorKey::new(&derived(&secrets.http, "cursors")).map_err(|_| StartError::HttpKey)?,
+            verifier: parts.verifier,
+            fingerprints: FingerprintKey::new(&derived(http_key, "invites fingerprints")),
+            cursors: CursorKey::new(&derived(http_key, "invites cursors"))
+                .map_err(|_| StartError::Key("http.keys"))?,
         };
-        Ok(Invites { api, desk, bus, keys, bus_keys: secrets.bus })
+        Ok(InvitesService { api, desk })
     }
 
-    /// The routes of the API, with all they need inside; and their description, to be served by the caller,
-    /// who may have more than one service to describe.
+    /// What it is built on.
+    pub fn core(&self) -> &Core {
+        &self.api.core
+    }
+
+    /// Every route, and the document that describes them.
     pub fn router(&self) -> (Router, Document) {
-        let (router, openapi) = http::routes().split_for_parts();
-        let openapi = describe(
-            openapi,
-            "Invites",
-            env!("CARGO_PKG_VERSION"),
-            "Invites a clinic makes to its patients, and the logins of those who took them up.",
-        );
-        let document = Document { name: "invites", path: "/openapi/invites.json", openapi };
-        (router.with_state(self.api.clone()), document)
+        http::router(self.api.clone())
     }
 
-    /// Starts what runs in the background: the relay, the consumer and the sweeper, each started again
-    /// when it fails. They end after `stop`; await the handles.
+    /// Adds what it leans on to the readiness page. Requests fail without the databases; without the bus
+    /// they do not, since what is to be said waits in the log.
+    pub fn health(&self, health: Health) -> Health {
+        let core = &self.api.core;
+        let (db, keys, bus) = (core.db.clone(), core.keys_db.clone(), core.bus.clone());
+        health
+            .check("invites_database", true, move || answers(db.clone()))
+            .check("invites_keys", true, move || answers(keys.clone()))
+            .check("bus", false, move || {
+                let bus = bus.clone();
+                async move {
+                    let pinged = bus.ping().await.map(|()| "answers".to_owned());
+                    pinged.map_err(|_| "does not answer; events wait in the log".to_owned())
+                }
+            })
+    }
+
+    /// Starts what goes on in the background until `stop`: relay, consumer, sweeper.
     pub fn work(&self, stop: &CancellationToken) -> Vec<JoinHandle<()>> {
-        vec![self.relay(stop), self.consumer(stop), self.sweep(stop)]
-    }
-
-    fn relay(&self, stop: &CancellationToken) -> JoinHandle<()> {
-        let relay = Relay {
-            db: self.api.db.clone(),
-            log: self.api.log.clone(),
-            bus: self.bus.clone(),
-            bus_keys: self.bus_keys.clone(),
-        };
-        let until = stop.clone();
-        supervise("invites relay", stop.clone(), move || {
-            let (relay, until) = (relay.clone(), until.clone());
-            async move { relay.run(&until).await.map_err(|error| error.to_string()) }
-        })
-    }
-
-    fn consumer(&self, stop: &CancellationToken) -> JoinHandle<()> {
-        let (service, until) = (self.clone(), stop.clone());
-        supervise("invites consumer", stop.clone(), move || {
-            let (service, until) = (service.clone(), until.clone());
-            async move { service.hearing().run(&until).await.map_err(|error| error.to_string()) }
-        })
-    }
-
-    fn hearing(&self) -> Consumer<Hearer> {
-        Consumer {
-            db: self.api.db.clone(),
-            bus: self.bus.clone(),
-            bus_keys: Some(self.bus_keys.clone()),
-            clock: self.api.clock.clone(),
-            handler: self.hearer(),
-        }
-    }
-
-    fn sweep(&self, stop: &CancellationToken) -> JoinHandle<()> {
+        let core = &self.api.core;
         let (sweeper, until) = (self.sweeper(), stop.clone());
-        supervise("invites sweeper", stop.clone(), move || {
-            let (sweeper, until) = (sweeper.clone(), until.clone());
-            async move { sweeper.run(&until).await }
-        })
+        vec![
+            core.relay(stop),
+            core.consume(self.hearer(), stop),
+            supervise("sweeper", stop.clone(), move || {
+                let (sweeper, until) = (sweeper.clone(), until.clone());
+                async move { sweeper.run(&until).await }
+            }),
+        ]
     }
 
-    /// What hears the events of others, for those who bring them by another way than the bus.
+    /// What hears the events of others; [`InvitesService::work`] feeds one from the bus.
     pub fn hearer(&self) -> Hearer {
         Hearer { desk: self.desk.clone(), tokens: self.api.tokens.clone() }
     }
 
-    /// What ends lapsed invites, for those who would not wait for it.
+    /// What ends lapsed invites; [`InvitesService::work`] runs one.
     pub fn sweeper(&self) -> Sweeper {
-        Sweeper { db: self.api.db.clone(), group: self.api.group.clone(), clock: self.api.clock.clone() }
-    }
-
-    /// The checks of the readiness page. Requests fail without the databases; without the bus they do not,
-    /// since what is to be said waits in the log.
-    pub fn health(&self) -> Health {
-        let (db, keys, bus) = (self.api.db.clone(), self.keys.clone(), self.bus.clone());
-        let answers = || "answers".to_owned();
-        Health::new()
-            .check("invites_database", true, move || {
-                let db = db.clone();
-                async move { reachable(&db).await.map(|()| answers()) }
-            })
-            .check("invites_keys", true, move || {
-                let keys = keys.clone();
-                async move { reachable(&keys).await.map(|()| answers()) }
-            })
-            .check("bus", false, move || {
-                let bus = bus.clone();
-                async move { bus.ping().await.map(|()| answers()).map_err(|_| "does not answer".to_owned()) }
-            })
+        let core = &self.api.core;
+        Sweeper { db: core.db.clone(), group: self.api.group.clone(), clock: core.clock.clone() }
     }
 }
 
-async fn reachable(db: &Db) -> Result<(), String> {
-    let asked = async {
-        let mut reader = db.read().await?;
-        fetch_one!(reader.conn(), (i64,), "select cast(1 as bigint)").map(drop)
-    };
-    asked.await.map_err(|_: sqlx::Error| "does not answer".to_owned())
+async fn answers(db: Db) -> Result<String, String> {
+    db.ping().await.map(|()| "answers".to_owned()).map_err(|_| "does not answer".to_owned())
 }
 
-/// A key for one purpose out of the one that is kept.
+/// A key for one purpose out of the one that is kept: no key does two kinds of work.
 fn derived(key: &[u8; 32], purpose: &str) -> [u8; 32] {
     let mut derived = [0; 32];
     let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), purpose.as_bytes());

@@ -101,8 +101,10 @@ pub async fn generate(
 ) -> Result<(StatusCode, ETag, Json<InviteWithLink>), Problem> {
     caller.require(Role::Staff)?;
     let key = key.over(&body.bytes);
-    let (patient, ask) =
-        body.value.read(api.tokens.current_id(), api.clock.new_id()).map_err(|refusal| problem(&refusal))?;
+    let (patient, ask) = body
+        .value
+        .read(api.tokens.current_id(), api.core.clock.new_id())
+        .map_err(|refusal| problem(&refusal))?;
     api.wait_for(patient).await?;
     let command = Command {
         account: caller.account.clone(),
@@ -110,7 +112,7 @@ pub async fn generate(
         ask: Ask::Issue(Box::new(ask)),
         cause: None,
         meta: meta(staff(&caller), &id, &trace),
-        at: api.clock.now(),
+        at: api.core.clock.now(),
         repeatable: repeatable(&caller, key),
     };
     let done = api.submit(command).await?;
@@ -123,7 +125,7 @@ impl Api {
     async fn wait_for(&self, patient: Uuid) -> Result<(), Problem> {
         let since = tokio::time::Instant::now();
         loop {
-            let mut reader = self.db.read().await.map_err(lost)?;
+            let mut reader = self.core.db.read().await.map_err(lost)?;
             let known = store::patients::find(reader.conn(), patient).await.map_err(lost)?;
             drop(reader);
             if known.is_some() || since.elapsed() > WAITING {
@@ -138,7 +140,7 @@ impl Api {
         let issue_no = i32::try_from(row.issue_no).unwrap_or(i32::MAX);
         let link = self.tokens.link(&row.token_key_id, row.id, issue_no);
         InviteWithLink {
-            invite: InviteView::of(row, self.clock.now()),
+            invite: InviteView::of(row, self.core.clock.now()),
             invite_url: link.map(crate::tokens::Link::reveal),
         }
     }

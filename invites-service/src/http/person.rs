@@ -155,7 +155,7 @@ impl Link {
             ask,
             cause: None,
             meta,
-            at: api.clock.now(),
+            at: api.core.clock.now(),
             repeatable: None,
         }
     }
@@ -165,7 +165,7 @@ impl Api {
     /// The invite a token names.
     async fn find(&self, token: &str) -> Result<Option<Link>, Problem> {
         let Some(named) = self.tokens.read(token) else { return Ok(None) };
-        let mut reader = self.db.read().await.map_err(lost)?;
+        let mut reader = self.core.db.read().await.map_err(lost)?;
         let found = store::invites::patient_of(reader.conn(), named.invite).await.map_err(lost)?;
         Ok(found.and_then(|(patient, account)| {
             Some(Link { named, patient, account: AccountId::parse(&account).ok()? })
@@ -174,7 +174,7 @@ impl Api {
 
     async fn greet(&self, link: &Link) -> Result<Verified, Problem> {
         let (patient, credentials) = self.person(link.patient).await?;
-        let mut reader = self.db.read().await.map_err(lost)?;
+        let mut reader = self.core.db.read().await.map_err(lost)?;
         let clinic = store::clinics::read(reader.conn(), &link.account).await.map_err(lost)?;
         Ok(Verified {
             valid: true,
@@ -187,7 +187,7 @@ impl Api {
 
     /// The patient and the login at the patient's address.
     async fn person(&self, patient: Uuid) -> Result<(Patient, Option<accounts::Credentials>), Problem> {
-        let mut reader = self.db.read().await.map_err(lost)?;
+        let mut reader = self.core.db.read().await.map_err(lost)?;
         let patient = store::patients::find(reader.conn(), patient).await.map_err(lost)?;
         let patient = patient.ok_or_else(|| problem(&Refusal::NotAccepted))?;
         let credentials = match patient.address() {
@@ -236,14 +236,14 @@ impl Api {
             return Err(problem(&Refusal::PasswordWeak(why)));
         }
         let hash = self.passwords.hash(password.to_owned()).await.map_err(unhashed)?;
-        Ok(Login::Register { user_id: self.clock.new_id(), hash })
+        Ok(Login::Register { user_id: self.core.clock.new_id(), hash })
     }
 
     /// The login of the address, if the password is its own. The attempt is counted before the password
     /// is looked at, so that no number of attempts at once gets more looks than the limit.
     async fn existing(&self, credentials: accounts::Credentials, password: &str) -> Result<Login, Problem> {
         let wrong = || problem(&Refusal::AccountPasswordWrong);
-        let mut tx = self.db.begin().await.map_err(lost)?;
+        let mut tx = self.core.db.begin().await.map_err(lost)?;
         let counted = accounts::attempt(&mut tx, credentials.user_id).await.map_err(lost)?;
         tx.commit().await.map_err(lost)?;
         if !counted {
@@ -253,7 +253,7 @@ impl Api {
         if !right.await.map_err(unhashed)? {
             return Err(wrong());
         }
-        let mut tx = self.db.begin().await.map_err(lost)?;
+        let mut tx = self.core.db.begin().await.map_err(lost)?;
         accounts::attempt_was_right(&mut tx, credentials.user_id).await.map_err(lost)?;
         tx.commit().await.map_err(lost)?;
         Ok(Login::Link(Account { user_id: credentials.user_id, version: credentials.version }))
