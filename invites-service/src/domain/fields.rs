@@ -86,9 +86,9 @@ mod tests {
     fn one_fact_and_no_more() {
         assert!(matches!(fact(Some("1985-01-31"), None, None), Ok(Fact::DateOfBirth(_))));
         assert!(matches!(fact(None, Some("Hara"), None), Ok(Fact::LastName(_))));
-        for bad in
-            [(None, None, None), (Some("1985-01-31"), Some("Hara"), None), (Some("31.1.1985"), None, None)]
-        {
+        assert!(matches!(fact(None, Some("Hara"), Some("eve@example.org")), Ok(Fact::Email(_))));
+        let both = (Some("1985-01-31"), None, Some("eve@example.org"));
+        for bad in [(None, None, None), both, (Some("31.1.1985"), None, None)] {
             assert!(matches!(fact(bad.0, bad.1, bad.2), Err(Refusal::Invalid(_))), "{bad:?}");
         }
     }

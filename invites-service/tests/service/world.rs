@@ -1,0 +1,388 @@
+//! A service of a test's own: databases, a bus in a file, a socket, a clock that the test moves.
+
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use invites_service::service::{InvitesService, Parts};
+use reqwest::{Client, Method};
+use serde_json::{Value, json};
+use shared_events::clinic::{ClinicSettings, OpenInvitePolicy, SettingsChanged};
+use shared_events::patient::{
+    Origin, PatientArchived, PatientCreated, PatientDetails, PatientRecord, PatientStatus, PatientUpdated,
+};
+use shared_events::{AccountId, Envelope, Event, Secret, personal};
+use shared_http::{
+    Algorithm, Claims, KeySource, Limits, ManneredConfig, Minter, Role, Verifier, VerifierConfig,
+    generate_signing_key, manners, openapi,
+};
+use shared_runtime::bus::{Bus, Message, Topology};
+use shared_runtime::clock::Clock;
+use shared_runtime::consume::{HandleError, Handler, Incoming};
+use shared_runtime::fetch_all;
+use shared_runtime::keys::Keyring;
+use shared_runtime::secrets::Secrets;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use testkit::databases::{Door, TestDatabases};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+/// Far beyond what anything in a test takes.
+const PATIENCE: Duration = Duration::from_secs(60);
+pub const CLINIC: &str = "clinic-1";
+pub const PASSWORD: &str = "correct horse battery";
+pub const BORN: &str = "1985-01-31";
+
+pub struct World {
+    pub service: InvitesService,
+    pub clock: Clock,
+    pub bus: Bus,
+    bus_keys: Keyring,
+    url: String,
+    client: Client,
+    minter: Minter,
+    stop: CancellationToken,
+    folder: Folder,
+    databases: TestDatabases,
+}
+
+/// An answer: status, code of the problem or empty, body.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answer {
+    pub status: u16,
+    pub code: String,
+    pub body: Value,
+    pub etag: Option<String>,
+    pub retry_after: Option<String>,
+}
+
+impl Answer {
+    pub fn is(&self, status: u16, code: &str) -> &Answer {
+        assert_eq!((self.status, self.code.as_str()), (status, code), "{}", self.body);
+        self
+    }
+
+    pub fn text(&self, member: &str) -> String {
+        self.body[member].as_str().unwrap_or_else(|| panic!("{member} in {}", self.body)).to_owned()
+    }
+
+    pub fn id(&self) -> Uuid {
+        self.text("id").parse().expect("an id")
+    }
+
+    /// The token of the link in the answer.
+    pub fn token(&self) -> String {
+        let url = self.text("invite_url");
+        url.split_once("/i#").expect("a link").1.to_owned()
+    }
+}
+
+impl World {
+    pub async fn new(door: Door) -> World {
+        let databases = TestDatabases::new(door).await;
+        let folder = Folder::new();
+        let start: DateTime<Utc> = "2026-03-01T12:00:00Z".parse().expect("a time");
+        let clock = Clock::manual(start);
+        let path = folder.0.join("bus.db");
+        let bus =
+            Bus::open(&format!("embedded:{}", path.display()), Topology::standard()).await.expect("a bus");
+        let bus_keys = Keyring::generate("b1");
+        let (private, public) = generate_signing_key().expect("a key");
+        let told = clock.clone();
+        let now: Arc<dyn Fn() -> DateTime<Utc> + Send + Sync> = Arc::new(move || told.now());
+        let config = VerifierConfig {
+            keys: KeySource::Pem(public),
+            issuer: "test".into(),
+            audience: "test".into(),
+            algorithm: Algorithm::EdDSA,
+        };
+        let service = InvitesService::open(Parts {
+            database_url: &databases.url("invites").await,
+            keys_url: &databases.url("keys").await,
+            bus: bus.clone(),
+            secrets: Secrets {
+                wrapping: Keyring::generate("w1"),
+                bus: bus_keys.clone(),
+                http: Keyring::generate("h1"),
+            },
+            tokens: Keyring::generate("t1"),
+            verifier: Verifier::new(config, now.clone()).expect("a verifier"),
+            clock: clock.clone(),
+            public_url: "https://clinic.example",
+        })
+        .await
+        .expect("the service opens");
+        let stop = CancellationToken::new();
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a socket");
+        let url = format!("http://{}", listener.local_addr().expect("an address"));
+        let (router, document) = service.router();
+        let router = manners(router.merge(openapi::docs(vec![document])), ManneredConfig::default());
+        tokio::spawn(shared_http::run(listener, router, stop.clone(), Limits::default()));
+        let minter = Minter::new(&private, "test", "test", now).expect("a minter");
+        World { service, clock, bus, bus_keys, url, client: Client::new(), minter, stop, folder, databases }
+    }
+
+    /// Starts relay, consumer and sweeper.
+    pub fn work(&self) {
+        self.service.work(&self.stop);
+    }
+
+    pub fn folders(&self) -> Vec<PathBuf> {
+        vec![self.folder.0.clone(), self.databases.folder().to_owned()]
+    }
+
+    pub fn token(&self, clinic: &str, role: Role) -> String {
+        let claims = Claims { account: account(clinic), subject: "staff-7".into(), role, name: None };
+        self.minter.mint(&claims, TimeDelta::days(365)).expect("a token")
+    }
+
+    pub async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        token: Option<&str>,
+        headers: &[(&'static str, &str)],
+        body: Option<Value>,
+    ) -> Answer {
+        let mut request = self.client.request(method, format!("{}{path}", self.url));
+        if let Some(token) = token {
+            request = request.bearer_auth(token);
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        if let Some(body) = body {
+            request = request.header("content-type", "application/json").body(body.to_string());
+        }
+        let response = request.send().await.expect("an answer");
+        let header =
+            |name: &str| response.headers().get(name).and_then(|v| v.to_str().ok()).map(str::to_owned);
+        let (etag, retry_after, status) = (header("etag"), header("retry-after"), response.status().as_u16());
+        let body: Value =
+            serde_json::from_slice(&response.bytes().await.expect("a body")).unwrap_or_default();
+        let code = body.get("code").and_then(Value::as_str).unwrap_or_default().to_owned();
+        Answer { status, code, body, etag, retry_after }
+    }
+
+    /// As staff of the test's clinic.
+    pub async fn post(&self, path: &str, body: Value) -> Answer {
+        let token = self.token(CLINIC, Role::Staff);
+        self.ask(Method::POST, path, Some(&token), &[], Some(body)).await
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        let token = self.token(CLINIC, Role::Viewer);
+        self.ask(Method::GET, path, Some(&token), &[], None).await
+    }
+
+    pub async fn public(&self, path: &str, body: Value) -> Answer {
+        self.ask(Method::POST, path, None, &[], Some(body)).await
+    }
+
+    pub async fn issue(&self, patient: Uuid) -> Answer {
+        self.post("/api/generate_invite", json!({ "patient_id": patient, "provider_id": "dr-grey" })).await
+    }
+
+    pub async fn accept(&self, token: &str, born: &str) -> Answer {
+        self.public(
+            "/api/accept_invite",
+            json!({ "token": token, "date_of_birth": born, "password": PASSWORD }),
+        )
+        .await
+    }
+
+    pub async fn verify(&self, token: &str) -> Answer {
+        self.public("/api/verify_invite", json!({ "token": token })).await
+    }
+
+    pub async fn status(&self, invite: Uuid) -> String {
+        self.get(&format!("/api/invites/{invite}")).await.text("status")
+    }
+
+    /// A patient with a date of birth, heard of directly.
+    pub async fn patient(&self) -> Uuid {
+        let id = self.clock.new_id();
+        self.hear(&[self.incoming(id, 1, created(details(id)))]).await.expect("heard");
+        id
+    }
+
+    /// The clinic's policy for open invites.
+    pub async fn policy(&self, policy: OpenInvitePolicy, version: i64) {
+        let settings = ClinicSettings { open_invite_policy: policy, ..ClinicSettings::default() };
+        self.settings(settings, version).await;
+    }
+
+    pub async fn settings(&self, settings: ClinicSettings, version: i64) {
+        let event = Event::ClinicSettingsChanged(SettingsChanged { settings, changed: vec![] });
+        self.hear(&[self.incoming(Uuid::from_u128(9), version, event)]).await.expect("heard");
+    }
+
+    /// Hands events to the hearer as a consumer would, in one transaction.
+    pub async fn hear(&self, events: &[Incoming]) -> Result<(), HandleError> {
+        let hearer = self.service.hearer();
+        let mut tx = self.service.core().db.begin().await?;
+        match hearer.handle(&mut tx, events).await {
+            Ok(()) => Ok(tx.commit().await?),
+            Err(error) => {
+                tx.rollback().await?;
+                Err(error)
+            }
+        }
+    }
+
+    pub fn incoming(&self, subject: Uuid, version: i64, event: Event) -> Incoming {
+        Incoming { envelope: self.envelope(subject, version, &event), event }
+    }
+
+    /// An event as it stands on the bus, its personal fields sealed.
+    pub fn envelope(&self, subject: Uuid, version: i64, event: &Event) -> Envelope {
+        let id = self.clock.new_id();
+        let mut data = event.to_data();
+        if let Some(fields) = personal::split(&mut data) {
+            let aad = [id.as_bytes().as_slice(), personal::MEMBER.as_bytes()].concat();
+            let (key, sealed) = self.bus_keys.seal(&aad, fields.to_string().into_bytes());
+            use base64::Engine;
+            let sealed = base64::engine::general_purpose::STANDARD.encode(sealed);
+            personal::join(&mut data, json!({ "key": key, "sealed": sealed }));
+        }
+        let kind = event.kind();
+        Envelope {
+            specversion: "1.0".into(),
+            id,
+            source: format!("/{}", kind.sources[0]),
+            event_type: kind.name.into(),
+            subject,
+            time: self.clock.now(),
+            datacontenttype: "application/json".into(),
+            dataschema: kind.schema_urn(),
+            sequence: version,
+            logid: Uuid::nil(),
+            streamversion: version,
+            recordedtime: self.clock.now(),
+            accountid: CLINIC.into(),
+            traceparent: None,
+            correlationid: None,
+            causationid: None,
+            actor: "staff:9".into(),
+            data,
+        }
+    }
+
+    /// Says an event on the bus, as its service would.
+    pub async fn say(&self, subject: Uuid, version: i64, event: &Event) {
+        let envelope = self.envelope(subject, version, event);
+        let message = Message {
+            id: envelope.id,
+            routing_key: event.kind().routing_key(event.kind().sources[0]),
+            body: serde_json::to_vec(&envelope).expect("JSON"),
+            traceparent: None,
+        };
+        let mut publisher = self.bus.publisher().await.expect("a publisher");
+        let published = publisher.publish(&[message], PATIENCE).await;
+        assert_eq!(published.confirmed, 1, "{:?}", published.failure);
+    }
+
+    /// The names of a stream's events, in order.
+    pub async fn history(&self, stream: Uuid) -> Vec<String> {
+        let mut reader = self.service.core().db.read().await.expect("a reader");
+        let rows = fetch_all!(
+            reader.conn(),
+            (String,),
+            "select type from events where stream_id = $1 order by version",
+            stream
+        );
+        rows.expect("rows").into_iter().map(|(name,)| name).collect()
+    }
+
+    /// A number from the database.
+    pub async fn number(&self, sql: &'static str) -> i64 {
+        let mut reader = self.service.core().db.read().await.expect("a reader");
+        fetch_all!(reader.conn(), (i64,), sql).expect(sql)[0].0
+    }
+
+    /// Statuses of a patient's invites, newest first.
+    pub async fn statuses(&self, patient: Uuid) -> Vec<String> {
+        let page = self.get(&format!("/api/invites?patient_id={patient}&limit=200")).await;
+        let items = page.is(200, "").body["items"].as_array().expect("items").clone();
+        items.iter().map(|item| item["status"].as_str().expect("a status").to_owned()).collect()
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+/// A folder that is removed with the test.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Folder {
+        let folder = std::env::temp_dir().join(format!("pf-test-{}", Clock::System.new_id().simple()));
+        std::fs::create_dir_all(&folder).expect("a folder");
+        Folder(folder)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+pub fn account(clinic: &str) -> AccountId {
+    AccountId::parse(clinic).expect("a clinic")
+}
+
+/// Details with an address of the patient's own.
+pub fn details(patient: Uuid) -> PatientDetails {
+    PatientDetails {
+        email: format!("eve-{}@example.org", patient.simple()),
+        first_name: "Eve".into(),
+        last_name: "O'Hara".into(),
+        phone: None,
+        date_of_birth: Some(BORN.parse::<NaiveDate>().expect("a date")),
+        notes: None,
+        external_id: None,
+        clinician_name: None,
+    }
+}
+
+pub fn record(details: PatientDetails, status: PatientStatus, void_before: i64) -> PatientRecord {
+    PatientRecord {
+        status,
+        clinician_id: None,
+        preferred_language: None,
+        incomplete: false,
+        user_id: None,
+        invites_void_before: void_before,
+        personal: Secret::Known(details),
+    }
+}
+
+pub fn created(details: PatientDetails) -> Event {
+    let record = record(details, PatientStatus::Pending, 0);
+    Event::PatientCreated(PatientCreated { record, origin: Origin::Staff, import_id: None })
+}
+
+pub fn updated(details: PatientDetails, void_before: i64) -> Event {
+    let record = record(details, PatientStatus::Pending, void_before);
+    Event::PatientUpdated(PatientUpdated { record, changed: vec![], reissue_invites: false, import_id: None })
+}
+
+pub fn archived(details: PatientDetails, version: i64) -> Event {
+    let record = record(details, PatientStatus::Inactive, version);
+    let reason = shared_events::patient::ArchiveReason::Staff;
+    Event::PatientArchived(PatientArchived { record, reason, import_id: None })
+}
+
+/// Waits until `look` says true; `what` is said when it never does.
+pub async fn until<F: Future<Output = bool>>(what: &str, mut look: impl FnMut() -> F) {
+    let looking = async {
+        while !look().await {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    assert!(tokio::time::timeout(PATIENCE, looking).await.is_ok(), "never happened: {what}");
+}
