@@ -31,7 +31,8 @@ pub struct DataDir(PathBuf);
 impl DataDir {
     /// The directory at `path`; made where there is none.
     pub fn open(path: &Path) -> Result<DataDir> {
-        std::fs::create_dir_all(path).with_context(|| format!("cannot make the data directory {}", path.display()))?;
+        std::fs::create_dir_all(path)
+            .with_context(|| format!("cannot make the data directory {}", path.display()))?;
         Ok(DataDir(path.to_owned()))
     }
 
@@ -80,7 +81,8 @@ pub fn make_keys(secrets: &Path) -> Result<()> {
 /// Makes tokens with the signing key of a secrets directory.
 pub fn minter(secrets: &Path, clock: &Clock) -> Result<Minter> {
     let path = secrets.join("jwt-private.pem");
-    let pem = std::fs::read_to_string(&path).with_context(|| format!("cannot read the signing key {}", path.display()))?;
+    let pem = std::fs::read_to_string(&path)
+        .with_context(|| format!("cannot read the signing key {}", path.display()))?;
     let clock = clock.clone();
     Minter::new(&pem, ISSUER, ISSUER, Arc::new(move || clock.now()))
         .with_context(|| format!("{} is no signing key", path.display()))

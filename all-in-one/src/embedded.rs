@@ -7,19 +7,23 @@ use invites_service::service as invites;
 use patients_service::service as patients;
 use shared_host::serve::Hosted;
 use shared_http::{Algorithm, Health, KeySource, Verifier, VerifierConfig};
+use shared_runtime::Db;
 use shared_runtime::bus::{Bus, Topology, topology};
 use shared_runtime::clock::Clock;
-use shared_runtime::secrets::{Missing, Secrets};
+use shared_runtime::secrets::{Missing, Secrets, keyring};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
+
+/// Connections that read each file at the same time.
+const READERS: u32 = 4;
 
 /// Both services of a data directory.
 pub struct Embedded {
     /// The records.
     pub patients: patients::PatientsService,
     /// The invites.
-    pub invites: invites::InvitesService,
+    pub invites: invites::Invites,
     bus: Bus,
 }
 
@@ -34,24 +38,24 @@ impl Embedded {
         let secrets = dir.secrets_dir();
         make_keys(&secrets)?;
         let verifier = verifier(&secrets, &clock)?;
-        let patients = patients::PatientsService::open(patients::Parts {
-            database_url: &dir.sqlite("patients.db"),
-            keys_url: &dir.sqlite("patients-keys.db"),
+        let patients = patients::PatientsService::new(patients::Parts {
+            db: Db::open(&dir.sqlite("patients.db"), READERS, migrations::PATIENTS).await?,
+            keys: Db::open(&dir.sqlite("patients-keys.db"), READERS, migrations::KEYS).await?,
             bus: bus.clone(),
             secrets: Secrets::open(&secrets, patients::NAME, Missing::Refuse)?,
             verifier: verifier.clone(),
             clock: clock.clone(),
         })
         .await?;
-        let invites = invites::InvitesService::open(invites::Parts {
-            database_url: &dir.sqlite("invites.db"),
-            keys_url: &dir.sqlite("invites-keys.db"),
+        let invites = invites::Invites::new(invites::Parts {
+            db: Db::open(&dir.sqlite("invites.db"), READERS, migrations::INVITES).await?,
+            keys: Db::open(&dir.sqlite("invites-keys.db"), READERS, migrations::KEYS).await?,
             bus: bus.clone(),
             secrets: Secrets::open(&secrets, invites::NAME, Missing::Refuse)?,
-            tokens: shared_runtime::secrets::keyring(&secrets, "tokens", Missing::Refuse)?,
+            tokens: keyring(&secrets, "tokens", Missing::Refuse)?,
             verifier,
             clock,
-            public_url,
+            public_url: public_url.to_owned(),
         })
         .await?;
         Ok(Embedded { patients, invites, bus })

@@ -40,7 +40,10 @@ impl Server {
     /// The server of a data directory; where none runs, one of our own until [`Server::done`].
     pub async fn of(dir: &Path, account: &AccountId) -> Result<Server> {
         if !dir.is_dir() {
-            bail!("there is no data directory {}; `patient-first serve` makes one, or name it with --data-dir", dir.display());
+            bail!(
+                "there is no data directory {}; `patient-first serve` makes one, or name it with --data-dir",
+                dir.display()
+            );
         }
         let dir = DataDir::open(dir)?;
         if let Ok(url) = std::fs::read_to_string(dir.file("server-url")) {
@@ -62,7 +65,11 @@ impl Server {
     }
 
     async fn alive(&self) -> bool {
-        self.client.get(format!("{}/livez", self.url)).send().await.is_ok_and(|answer| answer.status().is_success())
+        self.client
+            .get(format!("{}/livez", self.url))
+            .send()
+            .await
+            .is_ok_and(|answer| answer.status().is_success())
     }
 
     /// GETs a path.

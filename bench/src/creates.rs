@@ -36,16 +36,23 @@ pub async fn run(flags: Flags) -> Result<()> {
     let mut clients = Vec::new();
     for client in 0..flags.clients {
         let (at, token, run) = (flags.at.clone(), flags.token.clone(), flags.run.clone());
-        clients.push(tokio::spawn(async move { one(&at, &token, &format!("{run}-{client}"), begin, end).await }));
+        clients.push(tokio::spawn(
+            async move { one(&at, &token, &format!("{run}-{client}"), begin, end).await },
+        ));
     }
     let mut latencies = Vec::new();
     for client in clients {
         latencies.extend(client.await??);
     }
     latencies.sort_unstable();
-    let at = |share: f64| latencies.get((latencies.len() as f64 * share) as usize).map_or(0.0, |d| d.as_secs_f64() * 1e3);
+    let at = |share: f64| {
+        latencies.get((latencies.len() as f64 * share) as usize).map_or(0.0, |d| d.as_secs_f64() * 1e3)
+    };
     let rate = latencies.len() as f64 / flags.seconds as f64;
-    println!("{}", json!({ "clients": flags.clients, "per_second": rate, "p50_ms": at(0.5), "p99_ms": at(0.99) }));
+    println!(
+        "{}",
+        json!({ "clients": flags.clients, "per_second": rate, "p50_ms": at(0.5), "p99_ms": at(0.99) })
+    );
     Ok(())
 }
 
@@ -87,7 +94,10 @@ async fn read(stream: &mut TcpStream, answer: &mut Vec<u8>) -> Result<()> {
         }
         let Some(head) = answer.windows(4).position(|w| w == b"\r\n\r\n") else { continue };
         let text = std::str::from_utf8(&answer[..head])?.to_ascii_lowercase();
-        let length = text.lines().find_map(|line| line.strip_prefix("content-length: ")).context("no content-length")?;
+        let length = text
+            .lines()
+            .find_map(|line| line.strip_prefix("content-length: "))
+            .context("no content-length")?;
         let whole = head + 4 + length.trim().parse::<usize>()?;
         while answer.len() < whole {
             stream.read_buf(answer).await?;

@@ -5,9 +5,10 @@ use anyhow::Result;
 use serde_json::json;
 use shared_events::patient::{Origin, PatientCreated, PatientDetails, PatientRecord, PatientStatus};
 use shared_events::{AccountId, Event, Secret};
+use shared_runtime::Db;
 use shared_runtime::bus::{Bus, Message, Topology};
 use shared_runtime::clock::Clock;
-use shared_runtime::core::{Core, Databases};
+use shared_runtime::core::Core;
 use shared_runtime::keys::Keyring;
 use shared_runtime::log::{Meta, NewEvent};
 use shared_runtime::relay::RelayStatus;
@@ -38,13 +39,9 @@ pub async fn run(flags: Flags) -> Result<()> {
     let bus = Bus::open(&flags.bus_url, topology).await?;
     let key = || Keyring::generate("k1");
     let secrets = Secrets { wrapping: key(), bus: key(), http: key() };
-    let databases = Databases {
-        url: &flags.database_url,
-        steps: migrations::CORE,
-        keys_url: &flags.keys_url,
-        keys_steps: migrations::KEYS,
-    };
-    let core = Core::open("patients", databases, bus.clone(), &secrets, Clock::System).await?;
+    let db = Db::open(&flags.database_url, 8, migrations::CORE).await?;
+    let keys_db = Db::open(&flags.keys_url, 4, migrations::KEYS).await?;
+    let core = Core::new("patients", db, keys_db, bus.clone(), &secrets, Clock::System).await?;
     fill(&core, flags.events).await?;
 
     let stop = CancellationToken::new();
@@ -63,12 +60,19 @@ pub async fn run(flags: Flags) -> Result<()> {
     let started = Instant::now();
     for window in bodies.chunks(1000) {
         let published = publisher.publish(window, Duration::from_secs(30)).await;
-        anyhow::ensure!(published.confirmed == window.len(), "raw publishing failed: {:?}", published.failure);
+        anyhow::ensure!(
+            published.confirmed == window.len(),
+            "raw publishing failed: {:?}",
+            published.failure
+        );
     }
     let raw = started.elapsed();
     bus.delete_topology().await?;
     let rate = |took: Duration| flags.events as f64 / took.as_secs_f64();
-    println!("{}", json!({ "events": flags.events, "relay_per_second": rate(relayed), "raw_per_second": rate(raw) }));
+    println!(
+        "{}",
+        json!({ "events": flags.events, "relay_per_second": rate(relayed), "raw_per_second": rate(raw) })
+    );
     Ok(())
 }
 

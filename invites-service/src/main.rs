@@ -1,17 +1,16 @@
 //! invites-service as a process of its own, on PostgreSQL and RabbitMQ.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use clap::Parser;
-use invites_service::service::{InvitesService, NAME, Parts};
+use invites_service::service::{Invites, NAME, Parts};
 use shared_host::serve::{Hosted, Sockets};
 use shared_host::{ServiceFlags, logs, serve, stop_on_signal};
 use shared_http::Health;
 use shared_runtime::clock::Clock;
-use shared_runtime::keys::Keyring;
 use shared_runtime::secrets::{Missing, keyring};
 use tokio_util::sync::CancellationToken;
 
-/// The offers a clinic makes to its patients, and the logins of those who took them up.
+/// Invites a clinic makes to its patients, and the logins of those who took them up.
 #[derive(Parser)]
 #[command(version)]
 struct Flags {
@@ -24,15 +23,16 @@ async fn main() -> Result<()> {
     let flags = Flags::parse().service;
     logs::start();
     let clock = Clock::System;
-    let service = InvitesService::open(Parts {
-        database_url: &flags.database_url,
-        keys_url: &flags.keys_url,
+    let service = Invites::new(Parts {
+        db: flags.database(migrations::INVITES).await?,
+        keys: flags.keys(migrations::KEYS).await?,
         bus: flags.bus().await?,
         secrets: flags.secrets(NAME)?,
-        tokens: tokens(&flags)?,
+        tokens: keyring(&flags.secrets_dir, "tokens", Missing::Refuse)
+            .context("cannot make links without tokens.keys in the secrets directory")?,
         verifier: flags.tokens.verifier(&clock)?,
         clock,
-        public_url: public_url(&flags)?,
+        public_url: flags.public_url()?,
     })
     .await?;
     let sockets = Sockets::bind(flags.listen, flags.admin_listen).await?;
@@ -51,25 +51,4 @@ async fn main() -> Result<()> {
     serve(hosted, sockets, stop_on_signal()?).await?;
     service.core().close().await;
     Ok(())
-}
-
-/// What makes links. Refused where it is missing: links of a key made here would not open elsewhere.
-fn tokens(flags: &ServiceFlags) -> Result<Keyring> {
-    keyring(&flags.secrets_dir, "tokens", Missing::Refuse).with_context(|| {
-        format!(
-            "cannot use {}/tokens.keys, which makes invite links; `patient-first keys init --secrets-dir DIR` makes one",
-            flags.secrets_dir.display()
-        )
-    })
-}
-
-/// The beginning of every link.
-fn public_url(flags: &ServiceFlags) -> Result<&str> {
-    let url = flags.public_url.as_str();
-    if !url.starts_with("https://") && !url.starts_with("http://") {
-        bail!(
-            "--public-url must begin with https://, or with http:// to try things out; it begins every link"
-        );
-    }
-    Ok(url)
 }

@@ -23,9 +23,9 @@ async fn main() -> Result<()> {
     let flags = Flags::parse().service;
     logs::start();
     let clock = Clock::System;
-    let service = PatientsService::open(Parts {
-        database_url: &flags.database_url,
-        keys_url: &flags.keys_url,
+    let service = PatientsService::new(Parts {
+        db: flags.database(migrations::PATIENTS).await?,
+        keys: flags.keys(migrations::KEYS).await?,
         bus: flags.bus().await?,
         secrets: flags.secrets(NAME)?,
         verifier: flags.tokens.verifier(&clock)?,

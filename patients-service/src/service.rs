@@ -7,9 +7,10 @@ use crate::import::worker::Worker;
 use axum::Router;
 use shared_http::openapi::Document;
 use shared_http::{CursorKey, FingerprintKey, Health, Verifier};
+use shared_runtime::Db;
 use shared_runtime::bus::Bus;
 use shared_runtime::clock::Clock;
-use shared_runtime::core::{Core, Databases, StartError};
+use shared_runtime::core::{Core, StartError};
 use shared_runtime::group::Group;
 use shared_runtime::secrets::Secrets;
 use shared_runtime::supervise::supervise;
@@ -20,19 +21,19 @@ use tokio_util::sync::CancellationToken;
 /// The service's name, as in `source` of its events.
 pub const NAME: &str = "patients";
 
-/// What the service is made from.
-pub struct Parts<'a> {
-    /// Its database.
-    pub database_url: &'a str,
-    /// Its database of keys.
-    pub keys_url: &'a str,
-    /// The bus.
+/// What the service is made of. Everything is open and ready when it comes in.
+pub struct Parts {
+    /// The service's database, at the schema `migrations::PATIENTS`.
+    pub db: Db,
+    /// The database of persons' keys, at the schema `migrations::KEYS`.
+    pub keys: Db,
+    /// Where events come from and go to.
     pub bus: Bus,
-    /// Its keys.
+    /// What lives outside every database.
     pub secrets: Secrets,
-    /// Checks tokens.
+    /// Checks staff's tokens.
     pub verifier: Verifier,
-    /// The clock.
+    /// Tells the time.
     pub clock: Clock,
 }
 
@@ -44,23 +45,21 @@ pub struct PatientsService {
 }
 
 impl PatientsService {
-    /// Opens the databases and checks that the keys fit.
-    pub async fn open(parts: Parts<'_>) -> Result<PatientsService, StartError> {
-        let databases = Databases {
-            url: parts.database_url,
-            steps: migrations::PATIENTS,
-            keys_url: parts.keys_url,
-            keys_steps: migrations::KEYS,
-        };
-        let core = Core::open(NAME, databases, parts.bus, &parts.secrets, parts.clock).await?;
+    /// Puts the service together and starts its writers. Nothing is listened to and nothing runs in the
+    /// background until [`PatientsService::work`].
+    ///
+    /// # Errors
+    /// A database that is away, or a wrapping key that is not the one persons' keys were wrapped with.
+    pub async fn new(parts: Parts) -> Result<PatientsService, StartError> {
+        let core = Core::new(NAME, parts.db, parts.keys, parts.bus, &parts.secrets, parts.clock).await?;
         let desk = Patients { log: core.log.clone(), clock: core.clock.clone() };
-        let http_key = parts.secrets.http.current();
         let app = App {
             patients: Group::start(core.db.clone(), Arc::new(desk.clone())),
             core,
             verifier: parts.verifier,
-            fingerprints: FingerprintKey::new(http_key),
-            cursors: CursorKey::new(http_key).map_err(|_| StartError::Key("http.keys"))?,
+            fingerprints: FingerprintKey::new(&parts.secrets.http.derived("idempotency")),
+            cursors: CursorKey::new(&parts.secrets.http.derived("cursors"))
+                .map_err(|_| StartError::Key("http.keys"))?,
             import_waits: Arc::default(),
         };
         Ok(PatientsService { app, desk })
@@ -78,24 +77,7 @@ impl PatientsService {
 
     /// Adds what it leans on to the readiness page.
     pub fn health(&self, health: Health) -> Health {
-        let (db, bus) = (self.app.core.db.clone(), self.app.core.bus.clone());
-        health
-            .check("patients_database", true, move || {
-                let db = db.clone();
-                async move {
-                    db.ping().await.map(|()| "answers".to_owned()).map_err(|_| "does not answer".to_owned())
-                }
-            })
-            // A broker that is away must not fail the write path: events wait in the log.
-            .check("bus", false, move || {
-                let bus = bus.clone();
-                async move {
-                    bus.ping()
-                        .await
-                        .map(|()| "answers".to_owned())
-                        .map_err(|_| "does not answer; events wait in the log".to_owned())
-                }
-            })
+        shared_host::health::of_core(health, &self.app.core)
     }
 
     /// The worker of imports; [`PatientsService::work`] runs one.

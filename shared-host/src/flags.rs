@@ -2,8 +2,10 @@
 
 use anyhow::{Context, Result, bail};
 use shared_http::{Algorithm, KeySource, Verifier, VerifierConfig};
+use shared_runtime::Db;
 use shared_runtime::bus::{Bus, Topology};
 use shared_runtime::clock::Clock;
+use shared_runtime::db::Step;
 use shared_runtime::secrets::{Missing, Secrets};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -26,6 +28,9 @@ pub struct ServiceFlags {
     /// The bus: amqp://USER@HOST or embedded:PATH.
     #[arg(long, env = "PF_BUS_URL", hide_env_values = true)]
     pub bus_url: String,
+    /// Begins every queue's and exchange's name, so that several products can share a broker.
+    #[arg(long, env = "PF_BUS_PREFIX", default_value = "")]
+    pub bus_prefix: String,
     /// The directory of key files; `patient-first keys init` makes one.
     #[arg(long, env = "PF_SECRETS_DIR")]
     pub secrets_dir: PathBuf,
@@ -57,10 +62,33 @@ pub struct TokenFlags {
     pub audience: String,
 }
 
+/// Connections to a database that one process holds at most.
+const CONNECTIONS: u32 = 16;
+
 impl ServiceFlags {
+    /// Opens the service's database and brings its schema up to date.
+    pub async fn database(&self, steps: &[Step]) -> Result<Db> {
+        Db::open(&self.database_url, CONNECTIONS, steps).await.context("cannot use --database-url")
+    }
+
+    /// Opens its database of keys.
+    pub async fn keys(&self, steps: &[Step]) -> Result<Db> {
+        Db::open(&self.keys_url, CONNECTIONS / 4, steps).await.context("cannot use --keys-url")
+    }
+
+    /// Where links lead.
+    pub fn public_url(&self) -> Result<String> {
+        if !["http://", "https://"].iter().any(|scheme| self.public_url.starts_with(scheme)) {
+            bail!("--public-url must begin with https:// (or http:// to try things out)");
+        }
+        Ok(self.public_url.clone())
+    }
+
     /// Opens the bus. RabbitMQ is not connected to yet: its outage must not keep the service from starting.
     pub async fn bus(&self) -> Result<Bus> {
-        Bus::open(&self.bus_url, Topology::standard()).await.context("cannot use the bus (--bus-url)")
+        Bus::open(&self.bus_url, Topology::prefixed(&self.bus_prefix))
+            .await
+            .context("cannot use the bus (--bus-url)")
     }
 
     /// Reads what `service` needs of the secrets directory.

@@ -2,10 +2,12 @@
 //! [`serve`] it.
 //!
 //! * [`flags`]: what a separate service is told, by flag or environment.
+//! * [`health`]: what every service leans on.
 //! * [`logs`]: where it writes.
 //! * [`serve`]: sockets, signals, draining.
 
 pub mod flags;
+pub mod health;
 pub mod logs;
 pub mod serve;
 

@@ -41,9 +41,9 @@ impl Sockets {
     /// Opens both.
     pub async fn bind(public: SocketAddr, admin: SocketAddr) -> Result<Sockets> {
         let bind = async |at: SocketAddr| {
-            TcpListener::bind(at)
-                .await
-                .with_context(|| format!("cannot listen on {at}: is something else there? Choose another address"))
+            TcpListener::bind(at).await.with_context(|| {
+                format!("cannot listen on {at}: is something else there? Choose another address")
+            })
         };
         Ok(Sockets { public: bind(public).await?, admin: bind(admin).await? })
     }
@@ -60,7 +60,8 @@ pub async fn serve(hosted: Hosted, sockets: Sockets, stop: CancellationToken) ->
     let public = hosted.router.merge(hosted.health.clone().router()).merge(openapi::docs(hosted.documents));
     let admin = hosted.health.router();
     let admin = manners(admin, ManneredConfig::default());
-    let admin = tokio::spawn(shared_http::run(sockets.admin, admin, hosted.stop_work.clone(), Limits::default()));
+    let admin =
+        tokio::spawn(shared_http::run(sockets.admin, admin, hosted.stop_work.clone(), Limits::default()));
     let drained = shared_http::run(sockets.public, manners(public, config), stop, Limits::default()).await;
     if drained.cut_off > 0 {
         tracing::warn!(connections = drained.cut_off, "requests were cut off: their time to end was over");

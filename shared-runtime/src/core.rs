@@ -3,7 +3,7 @@
 use crate::bus::Bus;
 use crate::clock::Clock;
 use crate::consume::{Consumer, Handler};
-use crate::db::{Db, OpenError, Step};
+use crate::db::Db;
 use crate::keys::{DataKeys, Keyring, KeysError};
 use crate::log::Log;
 use crate::relay::Relay;
@@ -12,9 +12,6 @@ use crate::supervise::supervise;
 use std::sync::Arc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-
-/// Connections to a database that one process holds at most.
-const CONNECTIONS: u32 = 16;
 
 /// A service's foundations. Cheap to clone.
 #[derive(Clone)]
@@ -33,25 +30,9 @@ pub struct Core {
     pub clock: Clock,
 }
 
-/// Where a service's databases are, and what their schemas are.
-#[derive(Debug, Clone)]
-pub struct Databases<'a> {
-    /// The service's own.
-    pub url: &'a str,
-    /// Its schema.
-    pub steps: &'a [Step],
-    /// Its keys'.
-    pub keys_url: &'a str,
-    /// Their schema.
-    pub keys_steps: &'a [Step],
-}
-
 /// Why a service cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// A database.
-    #[error(transparent)]
-    Open(#[from] OpenError),
     /// The keys.
     #[error(transparent)]
     Keys(#[from] KeysError),
@@ -64,16 +45,16 @@ pub enum StartError {
 }
 
 impl Core {
-    /// Opens both databases, checks that the keys fit, and founds the log where it is new.
-    pub async fn open(
+    /// Takes databases that are open, their schemas up to date; checks that the keys fit, and founds the
+    /// log where it is new.
+    pub async fn new(
         source: &'static str,
-        databases: Databases<'_>,
+        db: Db,
+        keys_db: Db,
         bus: Bus,
         secrets: &Secrets,
         clock: Clock,
     ) -> Result<Core, StartError> {
-        let db = Db::open(databases.url, CONNECTIONS, databases.steps).await?;
-        let keys_db = Db::open(databases.keys_url, CONNECTIONS / 4, databases.keys_steps).await?;
         let keys = DataKeys::new(keys_db.clone(), secrets.wrapping.clone(), clock.clone());
         keys.check().await?;
         let log = Log::new(source, keys, clock.clone());

@@ -39,7 +39,9 @@ pub async fn run(flags: Flags) -> Result<()> {
         _ => Server::of(&flags.data_dir, &AccountId::parse(&flags.account).context("--account")?).await?,
     };
     let started = server.post("/api/patients/import", "text/csv", file).await?;
-    let Some(id) = started.get("id").and_then(Value::as_str) else { bail!("the server did not name the import") };
+    let Some(id) = started.get("id").and_then(Value::as_str) else {
+        bail!("the server did not name the import")
+    };
     let end = follow(&server, id).await?;
     report(&end, flags.json);
     server.done().await
@@ -53,7 +55,9 @@ async fn follow(server: &Server, id: &str) -> Result<Value> {
     loop {
         let job = server.get(&format!("/api/imports/{id}")).await?;
         bar.set_length(count(&job, "read"));
-        bar.set_position(["created", "updated", "unchanged", "skipped", "failed"].iter().map(|n| count(&job, n)).sum());
+        bar.set_position(
+            ["created", "updated", "unchanged", "skipped", "failed"].iter().map(|n| count(&job, n)).sum(),
+        );
         if job.get("state").and_then(Value::as_str) == Some("done") {
             bar.finish_and_clear();
             return Ok(job);

@@ -19,6 +19,9 @@ pub enum Command {
 pub fn run(command: &Command) -> Result<()> {
     let Command::Init { secrets_dir } = command;
     make_keys(secrets_dir)?;
-    eprintln!("The keys are in {}. Keep them apart from the databases and their backups.", secrets_dir.display());
+    eprintln!(
+        "The keys are in {}. Keep them apart from the databases and their backups.",
+        secrets_dir.display()
+    );
     Ok(())
 }

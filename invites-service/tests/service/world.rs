@@ -1,7 +1,7 @@
 //! A service of a test's own: databases, a bus in a file, a socket, a clock that the test moves.
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
-use invites_service::service::{InvitesService, Parts};
+use invites_service::service::{Invites, Parts};
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 use shared_events::clinic::{ClinicSettings, OpenInvitePolicy, SettingsChanged};
@@ -16,7 +16,8 @@ use shared_http::{
 use shared_runtime::bus::{Bus, Message, Topology};
 use shared_runtime::clock::Clock;
 use shared_runtime::consume::{HandleError, Handler, Incoming};
-use shared_runtime::fetch_all;
+use shared_runtime::db::Step;
+use shared_runtime::{Db, fetch_all};
 use shared_runtime::keys::Keyring;
 use shared_runtime::secrets::Secrets;
 use std::path::PathBuf;
@@ -34,7 +35,7 @@ pub const PASSWORD: &str = "correct horse battery";
 pub const BORN: &str = "1985-01-31";
 
 pub struct World {
-    pub service: InvitesService,
+    pub service: Invites,
     pub clock: Clock,
     pub bus: Bus,
     bus_keys: Keyring,
@@ -96,9 +97,9 @@ impl World {
             audience: "test".into(),
             algorithm: Algorithm::EdDSA,
         };
-        let service = InvitesService::open(Parts {
-            database_url: &databases.url("invites").await,
-            keys_url: &databases.url("keys").await,
+        let service = Invites::new(Parts {
+            db: open(&databases.url("invites").await, migrations::INVITES).await,
+            keys: open(&databases.url("keys").await, migrations::KEYS).await,
             bus: bus.clone(),
             secrets: Secrets {
                 wrapping: Keyring::generate("w1"),
@@ -108,7 +109,7 @@ impl World {
             tokens: Keyring::generate("t1"),
             verifier: Verifier::new(config, now.clone()).expect("a verifier"),
             clock: clock.clone(),
-            public_url: "https://clinic.example",
+            public_url: "https://clinic.example".into(),
         })
         .await
         .expect("the service opens");
@@ -312,6 +313,10 @@ impl Drop for World {
     fn drop(&mut self) {
         self.stop.cancel();
     }
+}
+
+async fn open(url: &str, steps: &[Step]) -> Db {
+    Db::open(url, 16, steps).await.expect("the database opens")
 }
 
 /// A folder that is removed with the test.

@@ -3,6 +3,7 @@
 //! The newest seals; every one opens. Rotating adds a line, retiring removes one.
 
 use super::seal::{self, Unopened};
+use aws_lc_rs::hmac;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use std::fmt;
@@ -89,6 +90,15 @@ impl Keyring {
     /// The key that seals, for use beside sealing (deriving tokens, keyed hashes).
     pub fn current(&self) -> &[u8; 32] {
         &self.newest().1
+    }
+
+    /// A key for one purpose, made from the newest: one file serves several purposes, and none of them
+    /// can be turned into another.
+    pub fn derived(&self, purpose: &str) -> [u8; 32] {
+        let mut derived = [0; 32];
+        let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, self.current()), purpose.as_bytes());
+        derived.copy_from_slice(tag.as_ref());
+        derived
     }
 
     /// A key by its id.

@@ -1,0 +1,221 @@
+//! The processes of a story: started, killed with SIGKILL, started again, and searched through at the end.
+
+use crate::client::{Client, eventually};
+use crate::people::People;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+/// Where a story takes place.
+pub struct World {
+    dir: PathBuf,
+    processes: Vec<Process>,
+    client: Client,
+    apart: Option<Apart>,
+}
+
+struct Process {
+    binary: PathBuf,
+    args: Vec<String>,
+    env: Vec<(String, String)>,
+    url: String,
+    child: Option<Child>,
+}
+
+/// What belongs to the services apart.
+struct Apart {
+    admin: String,
+    databases: Vec<String>,
+}
+
+/// What is left when everything has stopped.
+pub struct Remains {
+    dir: PathBuf,
+}
+
+impl World {
+    /// `patient-first serve` on an empty directory.
+    pub async fn embedded() -> World {
+        let dir = fresh_dir("embedded");
+        let at = free_address();
+        let data = dir.join("data").display().to_string();
+        let args = ["serve", "--data-dir", &data, "--listen", &at].map(str::to_owned).to_vec();
+        let url = format!("http://{at}");
+        let process = Process { binary: program(), args, env: Vec::new(), url: url.clone(), child: None };
+        let token = token(&["--data-dir", &data]);
+        World::begin(dir, vec![process], url.clone(), url, token, None).await
+    }
+
+    /// Both services apart, each on a PostgreSQL database of its own, RabbitMQ between them.
+    pub async fn apart() -> World {
+        let admin = needed("PF_TEST_POSTGRES_URL");
+        let bus = needed("PF_TEST_AMQP_URL");
+        let dir = fresh_dir("apart");
+        let secrets = dir.join("secrets").display().to_string();
+        run(&["keys", "init", "--secrets-dir", &secrets]);
+        let mut processes = Vec::new();
+        let mut databases = Vec::new();
+        for service in ["patients", "invites"] {
+            let at = free_address();
+            let mut database = async |kind: &str| {
+                let name = format!("story_{service}{kind}_{}", std::process::id());
+                sql(&admin, &format!("create database {name}")).await;
+                databases.push(name.clone());
+                format!("{}/{name}", admin.rsplit_once('/').expect("a database in the URL").0)
+            };
+            let env = [
+                ("PF_LISTEN", at.clone()),
+                ("PF_DATABASE_URL", database("").await),
+                ("PF_KEYS_URL", database("_keys").await),
+                ("PF_BUS_URL", bus.clone()),
+                ("PF_SECRETS_DIR", secrets.clone()),
+                ("PF_JWT_PUBLIC_KEY_FILE", format!("{secrets}/jwt-public.pem")),
+                ("PF_BUS_PREFIX", format!("story{}.", std::process::id())),
+            ];
+            let binary = program().with_file_name(format!("{service}-service"));
+            assert!(binary.exists(), "{} is missing: cargo build --workspace", binary.display());
+            let env = env.map(|(name, value)| (name.to_owned(), value)).to_vec();
+            processes.push(Process {
+                binary,
+                args: Vec::new(),
+                env,
+                url: format!("http://{at}"),
+                child: None,
+            });
+        }
+        let (patients, invites) = (processes[0].url.clone(), processes[1].url.clone());
+        let token = token(&["--secrets-dir", &secrets]);
+        World::begin(dir, processes, patients, invites, token, Some(Apart { admin, databases })).await
+    }
+
+    async fn begin(
+        dir: PathBuf,
+        processes: Vec<Process>,
+        patients: String,
+        invites: String,
+        token: String,
+        apart: Option<Apart>,
+    ) -> World {
+        let client = Client { patients, invites, token, http: reqwest::Client::new() };
+        let mut world = World { dir, processes, client, apart };
+        world.start().await;
+        world
+    }
+
+    pub fn client(&self) -> Client {
+        // A new pool: connections to a killed process are of no use.
+        Client { http: reqwest::Client::new(), ..self.client.clone() }
+    }
+
+    async fn start(&mut self) {
+        for process in &mut self.processes {
+            let mut command = Command::new(&process.binary);
+            command.args(&process.args).envs(process.env.iter().cloned()).env("PF_LOG", "info,sqlx=warn,lapin=error");
+            process.child =
+                Some(command.stdout(Stdio::null()).stderr(Stdio::inherit()).spawn().expect("started"));
+        }
+        for process in &self.processes {
+            let url = format!("{}/readyz", process.url);
+            eventually(Duration::from_secs(30), "a service to be ready", async || {
+                reqwest::get(&url).await.is_ok_and(|answer| answer.status().is_success())
+            })
+            .await;
+        }
+    }
+
+    /// SIGKILL to every process, and all of them started again.
+    pub async fn kill_and_start(&mut self) {
+        self.kill();
+        self.start().await;
+    }
+
+    fn kill(&mut self) {
+        for process in &mut self.processes {
+            if let Some(mut child) = process.child.take() {
+                child.kill().expect("killed");
+                child.wait().expect("reaped");
+            }
+        }
+    }
+
+    /// Ends every process.
+    pub async fn end(mut self) -> Remains {
+        self.kill();
+        if let Some(apart) = self.apart.take() {
+            for name in apart.databases {
+                sql(&apart.admin, &format!("drop database {name} with (force)")).await;
+            }
+        }
+        Remains { dir: self.dir.clone() }
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+impl Remains {
+    /// Searches every file for what must not be there: a link's token anywhere, anything personal on the
+    /// bus or in a log.
+    pub fn holds_nowhere(self, people: &People, token: &str) {
+        for path in files(&self.dir) {
+            let bytes = std::fs::read(&path).expect("read");
+            let holds = |text: &str| bytes.windows(text.len()).any(|window| window == text.as_bytes());
+            assert!(!holds(token), "{} holds a link's token", path.display());
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
+            let may_hold = name.starts_with("patients.db") || name.starts_with("invites.db");
+            for text in people.planted().filter(|_| !may_hold) {
+                assert!(!holds(text), "{} holds personal data in the clear", path.display());
+            }
+        }
+        std::fs::remove_dir_all(&self.dir).expect("removed");
+    }
+}
+
+fn files(dir: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(dir).expect("a directory") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() { found.extend(files(&path)) } else { found.push(path) }
+    }
+    found
+}
+
+fn program() -> PathBuf {
+    PathBuf::from(env!("CARGO_BIN_EXE_patient-first"))
+}
+
+fn run(args: &[&str]) -> String {
+    let done = Command::new(program()).args(args).output().expect("run");
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    String::from_utf8(done.stdout).expect("text").trim().to_owned()
+}
+
+fn token(place: &[&str]) -> String {
+    run(&[&["token"], place].concat())
+}
+
+fn needed(name: &str) -> String {
+    std::env::var(name).unwrap_or_else(|_| panic!("set {name} or run `make test`"))
+}
+
+fn fresh_dir(name: &str) -> PathBuf {
+    let dir = std::env::temp_dir().join(format!("pf-story-{name}-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&dir);
+    std::fs::create_dir_all(&dir).expect("made");
+    dir
+}
+
+fn free_address() -> String {
+    TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a free port").to_string()
+}
+
+async fn sql(url: &str, statement: &str) {
+    use sqlx::{Connection, Executor};
+    let mut connection = sqlx::PgConnection::connect(url).await.expect("connected");
+    connection.execute(sqlx::AssertSqlSafe(statement.to_owned())).await.expect("executed");
+    connection.close().await.expect("closed");
+}
