@@ -10,8 +10,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use shared_events::account::AccountPatient;
 use shared_events::clinic::{InviteSystem, OpenInvitePolicy};
 use shared_events::invite::{
-    Channel, InviteAccepted, InviteFacts, InviteIssued, InviteMistrusted, InviteMoved, InviteRefused,
-    InviteResent, InviteRevoked, InviteStatus, RevokeReason, RevokeWords,
+    Channel, GivenNames, InviteAccepted, InviteFacts, InviteIssued, InviteMistrusted, InviteMoved,
+    InviteRefused, InviteResent, InviteRevoked, InviteStatus, RevokeReason, RevokeWords,
 };
 use shared_events::patient::{InviteWords, PatientStatus};
 use shared_events::{Event, Secret};
@@ -65,6 +65,8 @@ pub enum Ask {
         fact: Fact,
         /// The login.
         login: Login,
+        /// Names that the form collected.
+        names: GivenNames,
     },
     /// Say that it lapsed, if it did.
     Expire {
@@ -137,7 +139,10 @@ pub fn decide(book: &Book, ask: &Ask, at: DateTime<Utc>) -> Result<Vec<Said>, Re
         Ask::Revoke { invite, note } => revoke(book, *invite, note.clone(), at),
         Ask::Open { invite, issue_no } => open(book, *invite, *issue_no, at),
         Ask::Prove { invite, issue_no, fact } => prove(book, *invite, *issue_no, fact, at),
-        Ask::Accept { invite, issue_no, fact, login } => accept(book, *invite, *issue_no, fact, login, at),
+        Ask::Accept { invite, issue_no, fact, login, names } => {
+            let said = prove(book, *invite, *issue_no, fact, at)?;
+            accept(book, *invite, said, login, names, at)
+        }
         Ask::Expire { invite } => Ok(expire(book, *invite, at)),
         Ask::Void { before, reason } => Ok(void(book, *before, *reason)),
     }
@@ -301,15 +306,15 @@ fn mistrusted(id: Uuid, invite: &Invite) -> Vec<Said> {
     said
 }
 
+/// Signs the person up, once `said` is what proving came to.
 fn accept(
     book: &Book,
     id: Uuid,
-    issue_no: i32,
-    fact: &Fact,
+    mut said: Vec<Said>,
     login: &Login,
+    names: &GivenNames,
     at: DateTime<Utc>,
 ) -> Result<Vec<Said>, Refusal> {
-    let mut said = prove(book, id, issue_no, fact, at)?;
     if said.iter().any(|said| matches!(said.event, Event::InviteVerificationFailed(_))) {
         return Ok(said);
     }
@@ -329,13 +334,25 @@ fn accept(
     let user_id = login.user_id();
     let facts = InviteFacts { status: InviteStatus::Accepted, ..invite.facts.clone() };
     said.push(Said { stream: user_id, event: accounted });
-    said.push(Said { stream: id, event: Event::InviteAccepted(InviteAccepted { invite: facts, user_id }) });
+    let personal = wanted(patient, names).map(Secret::Known);
+    let accepted = InviteAccepted { invite: facts, user_id, personal };
+    said.push(Said { stream: id, event: Event::InviteAccepted(accepted) });
     let others = book.pending().filter(|(other, _)| *other != id);
     said.extend(others.map(|(other, invite)| {
         lapse(other, invite, at)
             .unwrap_or_else(|| taken_back(other, invite, RevokeReason::AcceptedElsewhere, None))
     }));
     Ok(said)
+}
+
+/// The names that are missing on record, of those given; none where nothing is missing.
+fn wanted(patient: &Patient, names: &GivenNames) -> Option<GivenNames> {
+    let missing = |known: &Option<String>| known.as_deref().is_none_or(|known| known.trim().is_empty());
+    let wanted = GivenNames {
+        first_name: names.first_name.clone().filter(|_| missing(&patient.first_name)),
+        last_name: names.last_name.clone().filter(|_| missing(&patient.last_name)),
+    };
+    (wanted != GivenNames::default()).then_some(wanted)
 }
 
 fn expire(book: &Book, id: Uuid, at: DateTime<Utc>) -> Vec<Said> {

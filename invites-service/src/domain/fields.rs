@@ -70,6 +70,18 @@ pub fn fact(
     }
 }
 
+/// A name that a form collected; blank counts as none.
+pub fn name(field: &'static str, text: Option<&str>) -> Result<Option<String>, Refusal> {
+    let name = words(field, text)?;
+    match name {
+        Some(name) if name.chars().count() > 100 => Err(invalid(field, "must have at most 100 characters")),
+        Some(name) if name.contains(char::is_control) => {
+            Err(invalid(field, "must not hold control characters"))
+        }
+        name => Ok(name),
+    }
+}
+
 fn short(field: &'static str, text: &str) -> Result<String, Refusal> {
     match text.trim() {
         "" => Err(invalid(field, "must not be empty")),

@@ -13,6 +13,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use shared_events::AccountId;
+use shared_events::invite::GivenNames;
 use shared_http::{Json, Problem, RequestId, TraceContext};
 use shared_runtime::log::Meta;
 use utoipa::ToSchema;
@@ -93,6 +94,15 @@ pub struct AcceptInvite {
     first_name: Option<String>,
 }
 
+impl AcceptInvite {
+    fn names(&self) -> Result<GivenNames, Refusal> {
+        Ok(GivenNames {
+            first_name: fields::name("first_name", self.first_name.as_deref())?,
+            last_name: fields::name("last_name", self.last_name.as_deref())?,
+        })
+    }
+}
+
 /// Signed up.
 #[derive(Serialize, ToSchema)]
 pub struct Accepted {
@@ -132,12 +142,13 @@ pub async fn accept(
 ) -> Result<(StatusCode, Json<Accepted>), Problem> {
     let fact = fields::fact(body.date_of_birth.as_deref(), body.last_name.as_deref(), body.email.as_deref())
         .map_err(|refusal| problem(&refusal))?;
+    let names = body.names().map_err(|refusal| problem(&refusal))?;
     let link = api.find(&body.token).await?.ok_or_else(|| problem(&Refusal::NotAccepted))?;
     let meta = meta("patient".to_owned(), &id, &trace);
     let Named { invite, issue_no } = link.named;
     let prove = Ask::Prove { invite, issue_no, fact: fact.clone() };
     api.submit(link.command(&api, prove, meta.clone())).await?;
-    api.sign_up(&link, fact, &body, meta).await.map(|accepted| (StatusCode::CREATED, Json(accepted)))
+    api.sign_up(&link, (fact, names), &body, meta).await.map(|accepted| (StatusCode::CREATED, Json(accepted)))
 }
 
 /// A token that names an invite.
@@ -201,7 +212,7 @@ impl Api {
     async fn sign_up(
         &self,
         link: &Link,
-        fact: Fact,
+        (fact, names): (Fact, GivenNames),
         body: &AcceptInvite,
         meta: Meta,
     ) -> Result<Accepted, Problem> {
@@ -209,7 +220,8 @@ impl Api {
         for _ in 0..ROUNDS {
             let login = self.login(link.patient, body).await?;
             let user_id = login.user_id();
-            let ask = Ask::Accept { invite, issue_no, fact: fact.clone(), login };
+            let (fact, names) = (fact.clone(), names.clone());
+            let ask = Ask::Accept { invite, issue_no, fact, login, names };
             match self.try_submit(link.command(self, ask, meta.clone())).await? {
                 Ok(_) => return Ok(Accepted { user_id, patient_id: link.patient, status: "accepted" }),
                 Err(Refusal::LoginMoved) => {}
