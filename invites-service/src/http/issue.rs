@@ -12,6 +12,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
+use shared_events::AccountId;
 use shared_http::{Body, Caller, ETag, IdempotencyKey, Json, Problem, RequestId, Role, TraceContext};
 use std::time::Duration;
 use utoipa::ToSchema;
@@ -105,7 +106,7 @@ pub async fn generate(
         .value
         .read(api.tokens.current_id(), api.core.clock.new_id())
         .map_err(|refusal| problem(&refusal))?;
-    api.wait_for(patient).await?;
+    api.wait_for(&caller.account, patient).await?;
     let command = Command {
         account: caller.account.clone(),
         patient,
@@ -121,14 +122,15 @@ pub async fn generate(
 }
 
 impl Api {
-    /// Waits until a patient is heard of, briefly; whether it came is for the command to find out.
-    async fn wait_for(&self, patient: Uuid) -> Result<(), Problem> {
+    /// Waits until a patient of the clinic is heard of, briefly; whether it came is for the command to
+    /// find out. Another clinic's patient is waited for like one that does not exist.
+    async fn wait_for(&self, account: &AccountId, patient: Uuid) -> Result<(), Problem> {
         let since = tokio::time::Instant::now();
         loop {
             let mut reader = self.core.db.read().await.map_err(lost)?;
             let known = store::patients::find(reader.conn(), patient).await.map_err(lost)?;
             drop(reader);
-            if known.is_some() || since.elapsed() > WAITING {
+            if known.is_some_and(|known| known.account == *account) || since.elapsed() > WAITING {
                 return Ok(());
             }
             tokio::time::sleep(LOOK_EVERY).await;
