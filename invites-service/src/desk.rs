@@ -95,10 +95,10 @@ impl Desk for Invites {
     }
 
     async fn execute(&self, tx: &mut Tx, commands: &[Command], round: u32) -> Result<Vec<Outcome>, Abort> {
-        if round > 0 {
-            if let Some(early) = look_first(tx, &commands[0]).await? {
-                return Ok(vec![early]);
-            }
+        if round > 0
+            && let Some(early) = look_first(tx, &commands[0]).await?
+        {
+            return Ok(vec![early]);
         }
         self.carry_out(tx, commands, round == 0).await
     }
