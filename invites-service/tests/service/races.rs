@@ -18,6 +18,8 @@ testkit::on_both_databases!(
     two_hundred_wrong_facts,
     accepting_against_revoking,
     accepting_against_an_archive,
+    two_copies_issue,
+    two_copies_hear_wrong_facts,
 );
 
 /// Does the same many times at once; how often each status and code came.
@@ -155,6 +157,54 @@ async fn accepting_against_an_archive(door: Door) {
             _ => accepted.is(410, "invite_revoked"),
         };
     }
+}
+
+/// Does the same many times at once, at both copies in turn.
+async fn at_both<F>(
+    worlds: [&Arc<World>; 2],
+    count: usize,
+    act: impl Fn(Arc<World>) -> F,
+) -> HashMap<(u16, String), usize>
+where
+    F: Future<Output = Answer> + Send + 'static,
+{
+    let (mut counts, mut other) =
+        tokio::join!(at_once(worlds[0], count / 2, &act), at_once(worlds[1], count / 2, &act));
+    for (answer, times) in other.drain() {
+        *counts.entry(answer).or_default() += times;
+    }
+    counts
+}
+
+/// Within one copy a patient's commands mostly share a transaction; between copies only the lock of the
+/// patient's row stands in the way.
+async fn two_copies_issue(door: Door) {
+    let first = Arc::new(World::new(door).await);
+    let second = Arc::new(first.copy().await);
+    first.policy(OpenInvitePolicy::Reject, 1).await;
+    for _ in 0..6 {
+        let patient = first.patient().await;
+        let counts = at_both([&first, &second], 20, |world| async move { world.issue(patient).await }).await;
+        assert_eq!((of(&counts, 201, ""), of(&counts, 409, "open_invite_exists")), (1, 19), "{counts:?}");
+    }
+}
+
+async fn two_copies_hear_wrong_facts(door: Door) {
+    let first = Arc::new(World::new(door).await);
+    let second = Arc::new(first.copy().await);
+    let patient = first.patient().await;
+    let issued = first.issue(patient).await;
+    let token = issued.token();
+    let counts = at_both([&first, &second], 60, |world| {
+        let token = token.clone();
+        async move { world.accept(&token, "1985-01-30").await }
+    })
+    .await;
+    assert_eq!(of(&counts, 403, "not_accepted"), 60, "{counts:?}");
+    let history = first.history(issued.id()).await;
+    assert_eq!(history.iter().filter(|name| *name == "InviteVerificationFailed").count(), 5);
+    // Nor does a copy that has just been started give another attempt.
+    first.copy().await.accept(&token, BORN).await.is(403, "not_accepted");
 }
 
 /// The one event that ended the invite.

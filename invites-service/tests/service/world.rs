@@ -34,17 +34,68 @@ pub const CLINIC: &str = "clinic-1";
 pub const PASSWORD: &str = "correct horse battery";
 pub const BORN: &str = "1985-01-31";
 
+/// What copies of the service have in common.
+pub struct Ground {
+    clock: Clock,
+    bus: Bus,
+    secrets: Secrets,
+    tokens: Keyring,
+    signing: (String, String),
+    folder: Folder,
+    databases: TestDatabases,
+}
+
+/// One copy of the service, and what the test asks it with.
 pub struct World {
     pub service: Invites,
     pub clock: Clock,
-    pub bus: Bus,
-    bus_keys: Keyring,
     url: String,
     client: Client,
     minter: Minter,
     stop: CancellationToken,
-    folder: Folder,
-    databases: TestDatabases,
+    ground: Arc<Ground>,
+}
+
+impl Ground {
+    async fn new(door: Door) -> Ground {
+        let folder = Folder::new();
+        let path = folder.0.join("bus.db");
+        let bus = Bus::open(&format!("embedded:{}", path.display()), Topology::standard()).await;
+        let start: DateTime<Utc> = "2026-03-01T12:00:00Z".parse().expect("a time");
+        Ground {
+            clock: Clock::manual(start),
+            bus: bus.expect("a bus"),
+            secrets: Secrets {
+                wrapping: Keyring::generate("w1"),
+                bus: Keyring::generate("b1"),
+                http: Keyring::generate("h1"),
+            },
+            tokens: Keyring::generate("t1"),
+            signing: generate_signing_key().expect("a key"),
+            folder,
+            databases: TestDatabases::new(door).await,
+        }
+    }
+
+    async fn service(&self, now: shared_http::auth::Clock) -> Invites {
+        let config = VerifierConfig {
+            keys: KeySource::Pem(self.signing.1.clone()),
+            issuer: "test".into(),
+            audience: "test".into(),
+            algorithm: Algorithm::EdDSA,
+        };
+        let opened = Invites::new(Parts {
+            db: open(&self.databases.url("invites").await, migrations::INVITES).await,
+            keys: open(&self.databases.url("keys").await, migrations::KEYS).await,
+            bus: self.bus.clone(),
+            secrets: self.secrets.clone(),
+            tokens: self.tokens.clone(),
+            verifier: Verifier::new(config, now).expect("a verifier"),
+            clock: self.clock.clone(),
+            public_url: "https://clinic.example".into(),
+        });
+        opened.await.expect("the service opens")
+    }
 }
 
 /// An answer: status, code of the problem or empty, body.
@@ -80,47 +131,26 @@ impl Answer {
 
 impl World {
     pub async fn new(door: Door) -> World {
-        let databases = TestDatabases::new(door).await;
-        let folder = Folder::new();
-        let start: DateTime<Utc> = "2026-03-01T12:00:00Z".parse().expect("a time");
-        let clock = Clock::manual(start);
-        let path = folder.0.join("bus.db");
-        let bus =
-            Bus::open(&format!("embedded:{}", path.display()), Topology::standard()).await.expect("a bus");
-        let bus_keys = Keyring::generate("b1");
-        let (private, public) = generate_signing_key().expect("a key");
-        let told = clock.clone();
-        let now: Arc<dyn Fn() -> DateTime<Utc> + Send + Sync> = Arc::new(move || told.now());
-        let config = VerifierConfig {
-            keys: KeySource::Pem(public),
-            issuer: "test".into(),
-            audience: "test".into(),
-            algorithm: Algorithm::EdDSA,
-        };
-        let service = Invites::new(Parts {
-            db: open(&databases.url("invites").await, migrations::INVITES).await,
-            keys: open(&databases.url("keys").await, migrations::KEYS).await,
-            bus: bus.clone(),
-            secrets: Secrets {
-                wrapping: Keyring::generate("w1"),
-                bus: bus_keys.clone(),
-                http: Keyring::generate("h1"),
-            },
-            tokens: Keyring::generate("t1"),
-            verifier: Verifier::new(config, now.clone()).expect("a verifier"),
-            clock: clock.clone(),
-            public_url: "https://clinic.example".into(),
-        })
-        .await
-        .expect("the service opens");
+        World::on(Arc::new(Ground::new(door).await)).await
+    }
+
+    /// Another copy of the same service: its own pools, writers and socket.
+    pub async fn copy(&self) -> World {
+        World::on(self.ground.clone()).await
+    }
+
+    async fn on(ground: Arc<Ground>) -> World {
+        let told = ground.clock.clone();
+        let now: shared_http::auth::Clock = Arc::new(move || told.now());
+        let service = ground.service(now.clone()).await;
         let stop = CancellationToken::new();
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a socket");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         let (router, document) = service.router();
         let router = manners(router.merge(openapi::docs(vec![document])), ManneredConfig::default());
         tokio::spawn(shared_http::run(listener, router, stop.clone(), Limits::default()));
-        let minter = Minter::new(&private, "test", "test", now).expect("a minter");
-        World { service, clock, bus, bus_keys, url, client: Client::new(), minter, stop, folder, databases }
+        let minter = Minter::new(&ground.signing.0, "test", "test", now).expect("a minter");
+        World { service, clock: ground.clock.clone(), url, client: Client::new(), minter, stop, ground }
     }
 
     /// Starts relay, consumer and sweeper.
@@ -129,7 +159,7 @@ impl World {
     }
 
     pub fn folders(&self) -> Vec<PathBuf> {
-        vec![self.folder.0.clone(), self.databases.folder().to_owned()]
+        vec![self.ground.folder.0.clone(), self.ground.databases.folder().to_owned()]
     }
 
     pub fn token(&self, clinic: &str, role: Role) -> String {
@@ -241,7 +271,7 @@ impl World {
         let mut data = event.to_data();
         if let Some(fields) = personal::split(&mut data) {
             let aad = [id.as_bytes().as_slice(), personal::MEMBER.as_bytes()].concat();
-            let (key, sealed) = self.bus_keys.seal(&aad, fields.to_string().into_bytes());
+            let (key, sealed) = self.ground.secrets.bus.seal(&aad, fields.to_string().into_bytes());
             use base64::Engine;
             let sealed = base64::engine::general_purpose::STANDARD.encode(sealed);
             personal::join(&mut data, json!({ "key": key, "sealed": sealed }));
@@ -278,7 +308,7 @@ impl World {
             body: serde_json::to_vec(&envelope).expect("JSON"),
             traceparent: None,
         };
-        let mut publisher = self.bus.publisher().await.expect("a publisher");
+        let mut publisher = self.ground.bus.publisher().await.expect("a publisher");
         let published = publisher.publish(&[message], PATIENCE).await;
         assert_eq!(published.confirmed, 1, "{:?}", published.failure);
     }
