@@ -111,9 +111,14 @@ impl World {
     async fn start(&mut self) {
         for process in &mut self.processes {
             let mut command = Command::new(&process.binary);
-            command.args(&process.args).envs(process.env.iter().cloned()).env("PF_LOG", "info,sqlx=warn,lapin=error");
-            process.child =
-                Some(command.stdout(Stdio::null()).stderr(Stdio::inherit()).spawn().expect("started"));
+            command
+                .args(&process.args)
+                .envs(process.env.iter().cloned())
+                .env("PF_LOG", "info,sqlx=warn,lapin=error");
+            // Into a file, which is searched in the end like every other.
+            let log = std::fs::File::options().create(true).append(true).open(self.dir.join("log"));
+            command.stdout(Stdio::null()).stderr(log.expect("a log"));
+            process.child = Some(command.spawn().expect("started"));
         }
         for process in &self.processes {
             let url = format!("{}/readyz", process.url);

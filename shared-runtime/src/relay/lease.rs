@@ -9,8 +9,8 @@ use crate::execute;
 use std::time::Duration;
 use uuid::Uuid;
 
-const LASTS_MS: i64 = 6_000;
-const RENEW_EVERY: Duration = Duration::from_millis(1_500);
+const LASTS_MS: i64 = 2_500;
+const RENEW_EVERY: Duration = Duration::from_millis(600);
 
 /// The database's clock in milliseconds, spliced into a statement for either side.
 macro_rules! with_now {
