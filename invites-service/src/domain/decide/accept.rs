@@ -66,6 +66,9 @@ pub(super) fn prove(
     Ok(vec![Said { stream: id, event: Event::InviteVerified(InviteMoved { invite }) }])
 }
 
+/// The counter is the invite's own stream: each wrong fact is committed before it is answered, under the
+/// lock of the patient's row, so attempts at once stand in a queue, and the sixth finds the lock whichever
+/// copy of the service it came to.
 fn mistrusted(id: Uuid, invite: &Invite) -> Vec<Said> {
     let failed_attempts = invite.failed_attempts + 1;
     let mistrusted = InviteMistrusted { invite: invite.facts.clone(), failed_attempts };
