@@ -8,6 +8,8 @@
 mod load;
 mod write;
 
+pub use load::fold;
+
 use crate::domain::decide::{Ask, decide};
 use crate::domain::{Book, Place, Refusal};
 use crate::store::accounts;

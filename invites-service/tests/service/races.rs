@@ -52,6 +52,7 @@ async fn issues(door: Door, policy: OpenInvitePolicy) -> (HashMap<(u16, String),
     world.policy(policy, 1).await;
     let patient = world.patient().await;
     let counts = at_once(&world, 100, |world| async move { world.issue(patient).await }).await;
+    world.rows_are_their_streams().await;
     let statuses = world.statuses(patient).await;
     (counts, statuses)
 }
@@ -114,6 +115,7 @@ async fn two_hundred_wrong_facts(door: Door) {
     assert_eq!((shown.text("status").as_str(), shown.body["failed_attempts"].as_i64()), ("pending", Some(5)));
     assert!(shown.body["locked_at"].is_string());
     assert_eq!(world.verify(&token).await.body, json!({ "valid": false }));
+    world.rows_are_their_streams().await;
 }
 
 async fn accepting_against_revoking(door: Door) {

@@ -44,6 +44,7 @@ async fn issue_verify_accept(door: Door) {
     world.issue(patient).await.is(409, "patient_already_registered");
     let revoke = format!("/api/invites/{}/revoke", issued.id());
     world.post(&revoke, json!({})).await.is(409, "invite_not_pending");
+    world.rows_are_their_streams().await;
 }
 
 async fn issue_resend_revoke(door: Door) {
@@ -89,4 +90,5 @@ async fn issue_resend_revoke(door: Door) {
     assert_eq!(world.get(&path).await.text("note"), "wrong person");
     world.accept(&resent.token(), BORN).await.is(410, "invite_revoked");
     world.post(&format!("{path}/resend"), json!({})).await.is(409, "invite_not_pending");
+    world.rows_are_their_streams().await;
 }

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use invites_service::service::{Invites, Parts};
+use invites_service::store::invites as store;
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 use shared_events::clinic::{ClinicSettings, OpenInvitePolicy, SettingsChanged};
@@ -323,6 +324,20 @@ impl World {
             stream
         );
         rows.expect("rows").into_iter().map(|(name,)| name).collect()
+    }
+
+    /// Every row is what its stream, folded anew, says: rows can be made again from the log.
+    pub async fn rows_are_their_streams(&self) {
+        let core = self.service.core();
+        let mut reader = core.db.read().await.expect("a reader");
+        let ids: Vec<(Uuid,)> = fetch_all!(reader.conn(), (Uuid,), "select id from invites").expect("ids");
+        assert!(!ids.is_empty());
+        for (id,) in ids {
+            let stream = core.log.load_one(reader.conn(), id).await.expect("a stream");
+            let folded = invites_service::desk::fold(&stream);
+            let row = store::find(reader.conn(), &account(CLINIC), id).await.expect("a read");
+            assert_eq!(row, folded.known().map(|invite| store::Row::of(id, invite)));
+        }
     }
 
     /// A number from the database.
