@@ -1,5 +1,6 @@
 //! The service over HTTP, on both databases: `cargo test -p invites-service --test service`.
 
+mod events;
 mod hearing;
 mod issuing;
 mod manners;

@@ -1,15 +1,13 @@
 //! A service of a test's own: databases, a bus in a file, a socket, a clock that the test moves.
 
-use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+pub use crate::events::*;
+use chrono::{DateTime, TimeDelta, Utc};
 use invites_service::service::{Invites, Parts};
 use invites_service::store::invites as store;
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 use shared_events::clinic::{ClinicSettings, OpenInvitePolicy, SettingsChanged};
-use shared_events::patient::{
-    Origin, PatientArchived, PatientCreated, PatientDetails, PatientRecord, PatientStatus, PatientUpdated,
-};
-use shared_events::{AccountId, Envelope, Event, Secret, personal};
+use shared_events::{AccountId, Envelope, Event, personal};
 use shared_http::{
     Algorithm, Claims, KeySource, Limits, ManneredConfig, Minter, Role, Verifier, VerifierConfig,
     generate_signing_key, manners, openapi,
@@ -33,7 +31,6 @@ use uuid::Uuid;
 const PATIENCE: Duration = Duration::from_secs(60);
 pub const CLINIC: &str = "clinic-1";
 pub const PASSWORD: &str = "correct horse battery";
-pub const BORN: &str = "1985-01-31";
 
 /// What copies of the service have in common.
 pub struct Ground {
@@ -383,48 +380,6 @@ impl Drop for Folder {
 
 pub fn account(clinic: &str) -> AccountId {
     AccountId::parse(clinic).expect("a clinic")
-}
-
-/// Details with an address of the patient's own.
-pub fn details(patient: Uuid) -> PatientDetails {
-    PatientDetails {
-        email: format!("eve-{}@example.org", patient.simple()),
-        first_name: "Eve".into(),
-        last_name: "O'Hara".into(),
-        phone: None,
-        date_of_birth: Some(BORN.parse::<NaiveDate>().expect("a date")),
-        notes: None,
-        external_id: None,
-        clinician_name: None,
-    }
-}
-
-pub fn record(details: PatientDetails, status: PatientStatus, void_before: i64) -> PatientRecord {
-    PatientRecord {
-        status,
-        clinician_id: None,
-        preferred_language: None,
-        incomplete: false,
-        user_id: None,
-        invites_void_before: void_before,
-        personal: Secret::Known(details),
-    }
-}
-
-pub fn created(details: PatientDetails) -> Event {
-    let record = record(details, PatientStatus::Pending, 0);
-    Event::PatientCreated(PatientCreated { record, origin: Origin::Staff, import_id: None })
-}
-
-pub fn updated(details: PatientDetails, void_before: i64) -> Event {
-    let record = record(details, PatientStatus::Pending, void_before);
-    Event::PatientUpdated(PatientUpdated { record, changed: vec![], reissue_invites: false, import_id: None })
-}
-
-pub fn archived(details: PatientDetails, version: i64) -> Event {
-    let record = record(details, PatientStatus::Inactive, version);
-    let reason = shared_events::patient::ArchiveReason::Staff;
-    Event::PatientArchived(PatientArchived { record, reason, import_id: None })
 }
 
 /// Waits until `look` says true; `what` is said when it never does.
