@@ -8,6 +8,8 @@
 mod load;
 mod write;
 
+pub use load::fold;
+
 use crate::domain::decide::{Ask, decide};
 use crate::domain::{Book, Place, Refusal};
 use crate::store::accounts;
@@ -95,10 +97,10 @@ impl Desk for Invites {
     }
 
     async fn execute(&self, tx: &mut Tx, commands: &[Command], round: u32) -> Result<Vec<Outcome>, Abort> {
-        if round > 0 {
-            if let Some(early) = look_first(tx, &commands[0]).await? {
-                return Ok(vec![early]);
-            }
+        if round > 0
+            && let Some(early) = look_first(tx, &commands[0]).await?
+        {
+            return Ok(vec![early]);
         }
         self.carry_out(tx, commands, round == 0).await
     }

@@ -7,6 +7,7 @@
 //! * [`consumers`]: what patients-service and the mailer said, and what is done about it.
 //! * [`sweeper`]: says that what lapsed has lapsed.
 //! * [`http`]: what was asked, how it is answered.
+//! * [`service`]: all of it put together and run.
 
 pub mod consumers;
 pub mod desk;

@@ -8,6 +8,7 @@ use shared_host::{ServiceFlags, logs, serve, stop_on_signal};
 use shared_http::Health;
 use shared_runtime::clock::Clock;
 use shared_runtime::secrets::{Missing, keyring};
+use std::process::ExitCode;
 use tokio_util::sync::CancellationToken;
 
 /// Invites a clinic makes to its patients, and the logins of those who took them up.
@@ -19,9 +20,21 @@ struct Flags {
 }
 
 #[tokio::main]
-async fn main() -> Result<()> {
+async fn main() -> ExitCode {
     let flags = Flags::parse().service;
     logs::start();
+    match run(flags).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // The whole chain on one line, what failed and then why; a trace of our calls helps nobody who
+            // has a flag to correct.
+            eprintln!("invites-service: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(flags: ServiceFlags) -> Result<()> {
     let clock = Clock::System;
     let service = Invites::new(Parts {
         db: flags.database(migrations::INVITES).await?,

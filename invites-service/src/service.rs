@@ -7,7 +7,7 @@ use crate::passwords::Passwords;
 use crate::sweeper::Sweeper;
 use crate::tokens::Tokens;
 use axum::Router;
-use shared_http::openapi::{Document, describe};
+use shared_http::openapi::Document;
 use shared_http::{CursorKey, FingerprintKey, Health, Verifier};
 use shared_runtime::Db;
 use shared_runtime::bus::Bus;
@@ -46,7 +46,6 @@ pub struct Parts {
 /// invites-service, put together. Cheap to clone.
 #[derive(Clone)]
 pub struct Invites {
-    core: Core,
     api: Api,
     desk: desk::Invites,
 }
@@ -63,9 +62,7 @@ impl Invites {
         let desk = desk::Invites { log: core.log.clone(), clock: core.clock.clone() };
         let api = Api {
             group: Group::start(core.db.clone(), std::sync::Arc::new(desk.clone())),
-            db: core.db.clone(),
-            log: core.log.clone(),
-            clock: core.clock.clone(),
+            core,
             tokens: Tokens::new(tokens, &public_url),
             passwords: Passwords::default(),
             verifier,
@@ -73,32 +70,24 @@ impl Invites {
             cursors: CursorKey::new(&secrets.http.derived("cursors"))
                 .map_err(|_| StartError::Key("http.keys"))?,
         };
-        Ok(Invites { core, api, desk })
+        Ok(Invites { api, desk })
     }
 
     /// What it is built on.
     pub fn core(&self) -> &Core {
-        &self.core
+        &self.api.core
     }
 
     /// The routes of the API, with all they need inside; and their description, to be served by the caller,
     /// who may have more than one service to describe.
     pub fn router(&self) -> (Router, Document) {
-        let (router, openapi) = http::routes().split_for_parts();
-        let openapi = describe(
-            openapi,
-            "Invites",
-            env!("CARGO_PKG_VERSION"),
-            "Invites a clinic makes to its patients, and the logins of those who took them up.",
-        );
-        let document = Document { name: "invites", path: "/openapi/invites.json", openapi };
-        (router.with_state(self.api.clone()), document)
+        http::router(self.api.clone())
     }
 
     /// Starts what runs in the background: the relay, the consumer and the sweeper, each started again
     /// when it fails. They end after `stop`; await the handles.
     pub fn work(&self, stop: &CancellationToken) -> Vec<JoinHandle<()>> {
-        vec![self.core.relay(stop), self.core.consume(self.hearer(), stop), self.sweep(stop)]
+        vec![self.api.core.relay(stop), self.api.core.consume(self.hearer(), stop), self.sweep(stop)]
     }
 
     fn sweep(&self, stop: &CancellationToken) -> JoinHandle<()> {
@@ -116,11 +105,12 @@ impl Invites {
 
     /// What ends lapsed invites, for those who would not wait for it.
     pub fn sweeper(&self) -> Sweeper {
-        Sweeper { db: self.api.db.clone(), group: self.api.group.clone(), clock: self.api.clock.clone() }
+        let core = &self.api.core;
+        Sweeper { db: core.db.clone(), group: self.api.group.clone(), clock: core.clock.clone() }
     }
 
     /// Adds what it leans on to the readiness page.
     pub fn health(&self, health: Health) -> Health {
-        shared_host::health::of_core(health, &self.core)
+        shared_host::health::of_core(health, &self.api.core)
     }
 }

@@ -88,7 +88,7 @@ impl Sweeper {
             let outcome = ended.map_err(|_| Unanswered::Failed("ending an invite panicked".to_owned()))??;
             expired += usize::from(matches!(outcome, Ok(crate::desk::Done::Now { changed: true, .. })));
         }
-        Ok(Swept { expired, pruned: self.prune().await.map_err(Abort::from)? })
+        Ok(Swept { expired, pruned: self.prune().await? })
     }
 
     async fn prune(&self) -> Result<u64, Abort> {

@@ -152,6 +152,17 @@ pub struct InviteMistrusted {
     pub failed_attempts: i32,
 }
 
+/// Personal fields of `InviteAccepted`: names that the person gave because none were on record.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GivenNames {
+    /// As typed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_name: Option<String>,
+    /// As typed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_name: Option<String>,
+}
+
 /// `InviteAccepted`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct InviteAccepted {
@@ -160,6 +171,9 @@ pub struct InviteAccepted {
     pub invite: InviteFacts,
     /// The person's login.
     pub user_id: Uuid,
+    /// Names for a record that was taken over without any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub personal: Option<Secret<GivenNames>>,
 }
 
 /// Personal fields of `InviteRevoked`.

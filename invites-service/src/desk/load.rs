@@ -82,7 +82,7 @@ async fn logins(tx: &mut Tx, commands: &[Command], books: &mut Books) -> Result<
 }
 
 /// Folds a stream.
-pub(crate) fn fold(stream: &Stream) -> Stands {
+pub fn fold(stream: &Stream) -> Stands {
     stream.iter().fold(Stands::Absent, |stands, recorded| {
         let place = Place {
             stream: recorded.stream,

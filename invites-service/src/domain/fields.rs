@@ -70,6 +70,18 @@ pub fn fact(
     }
 }
 
+/// A name that a form collected; blank counts as none.
+pub fn name(field: &'static str, text: Option<&str>) -> Result<Option<String>, Refusal> {
+    let name = words(field, text)?;
+    match name {
+        Some(name) if name.chars().count() > 100 => Err(invalid(field, "must have at most 100 characters")),
+        Some(name) if name.contains(char::is_control) => {
+            Err(invalid(field, "must not hold control characters"))
+        }
+        name => Ok(name),
+    }
+}
+
 fn short(field: &'static str, text: &str) -> Result<String, Refusal> {
     match text.trim() {
         "" => Err(invalid(field, "must not be empty")),
@@ -86,9 +98,9 @@ mod tests {
     fn one_fact_and_no_more() {
         assert!(matches!(fact(Some("1985-01-31"), None, None), Ok(Fact::DateOfBirth(_))));
         assert!(matches!(fact(None, Some("Hara"), None), Ok(Fact::LastName(_))));
-        for bad in
-            [(None, None, None), (Some("1985-01-31"), Some("Hara"), None), (Some("31.1.1985"), None, None)]
-        {
+        assert!(matches!(fact(None, Some("Hara"), Some("eve@example.org")), Ok(Fact::Email(_))));
+        let both = (Some("1985-01-31"), None, Some("eve@example.org"));
+        for bad in [(None, None, None), both, (Some("31.1.1985"), None, None)] {
             assert!(matches!(fact(bad.0, bad.1, bad.2), Err(Refusal::Invalid(_))), "{bad:?}");
         }
     }

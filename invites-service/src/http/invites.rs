@@ -88,8 +88,8 @@ pub async fn list(
         after,
         limit: query.limit.and_one(),
     };
-    let at = api.clock.now();
-    let mut reader = api.db.read().await.map_err(lost)?;
+    let at = api.core.clock.now();
+    let mut reader = api.core.db.read().await.map_err(lost)?;
     let rows = page(reader.conn(), &caller.account, &wanted, at).await.map_err(lost)?;
     drop(reader);
     let page = Page::cut(rows, query.limit, &api.cursors, &scope, |row| (row.created_at, row.id))?;
@@ -107,11 +107,11 @@ pub async fn get(
     Path(id): Path<Uuid>,
 ) -> Result<(ETag, Json<InviteInFull>), Problem> {
     let row = api.row(&caller.account, id).await?;
-    let mut reader = api.db.read().await.map_err(lost)?;
-    let stream = api.log.load_one(reader.conn(), id).await.map_err(lost)?;
+    let mut reader = api.core.db.read().await.map_err(lost)?;
+    let stream = api.core.log.load_one(reader.conn(), id).await.map_err(lost)?;
     drop(reader);
     let mut full = InviteInFull {
-        invite: InviteView::of(row.clone(), api.clock.now()),
+        invite: InviteView::of(row.clone(), api.core.clock.now()),
         custom_message: None,
         note: None,
     };
@@ -165,7 +165,7 @@ pub async fn revoke(
     let meta = meta(staff(&caller), &id, &trace);
     let ask = Ask::Revoke { invite, note };
     let row = api.staff_command(&caller, invite, ask, meta, key.over(&bytes)).await?;
-    Ok((ETag(row.version), Json(InviteView::of(row, api.clock.now()))))
+    Ok((ETag(row.version), Json(InviteView::of(row, api.core.clock.now()))))
 }
 
 /// Send an invite again

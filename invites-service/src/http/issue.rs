@@ -12,6 +12,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
+use shared_events::AccountId;
 use shared_http::{Body, Caller, ETag, IdempotencyKey, Json, Problem, RequestId, Role, TraceContext};
 use std::time::Duration;
 use utoipa::ToSchema;
@@ -101,16 +102,18 @@ pub async fn generate(
 ) -> Result<(StatusCode, ETag, Json<InviteWithLink>), Problem> {
     caller.require(Role::Staff)?;
     let key = key.over(&body.bytes);
-    let (patient, ask) =
-        body.value.read(api.tokens.current_id(), api.clock.new_id()).map_err(|refusal| problem(&refusal))?;
-    api.wait_for(patient).await?;
+    let (patient, ask) = body
+        .value
+        .read(api.tokens.current_id(), api.core.clock.new_id())
+        .map_err(|refusal| problem(&refusal))?;
+    api.wait_for(&caller.account, patient).await?;
     let command = Command {
         account: caller.account.clone(),
         patient,
         ask: Ask::Issue(Box::new(ask)),
         cause: None,
         meta: meta(staff(&caller), &id, &trace),
-        at: api.clock.now(),
+        at: api.core.clock.now(),
         repeatable: repeatable(&caller, key),
     };
     let done = api.submit(command).await?;
@@ -119,14 +122,15 @@ pub async fn generate(
 }
 
 impl Api {
-    /// Waits until a patient is heard of, briefly; whether it came is for the command to find out.
-    async fn wait_for(&self, patient: Uuid) -> Result<(), Problem> {
+    /// Waits until a patient of the clinic is heard of, briefly; whether it came is for the command to
+    /// find out. Another clinic's patient is waited for like one that does not exist.
+    async fn wait_for(&self, account: &AccountId, patient: Uuid) -> Result<(), Problem> {
         let since = tokio::time::Instant::now();
         loop {
-            let mut reader = self.db.read().await.map_err(lost)?;
+            let mut reader = self.core.db.read().await.map_err(lost)?;
             let known = store::patients::find(reader.conn(), patient).await.map_err(lost)?;
             drop(reader);
-            if known.is_some() || since.elapsed() > WAITING {
+            if known.is_some_and(|known| known.account == *account) || since.elapsed() > WAITING {
                 return Ok(());
             }
             tokio::time::sleep(LOOK_EVERY).await;
@@ -138,7 +142,7 @@ impl Api {
         let issue_no = i32::try_from(row.issue_no).unwrap_or(i32::MAX);
         let link = self.tokens.link(&row.token_key_id, row.id, issue_no);
         InviteWithLink {
-            invite: InviteView::of(row, self.clock.now()),
+            invite: InviteView::of(row, self.core.clock.now()),
             invite_url: link.map(crate::tokens::Link::reveal),
         }
     }

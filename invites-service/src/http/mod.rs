@@ -15,15 +15,16 @@ use crate::domain::{Ask, Refusal};
 use crate::passwords::Passwords;
 use crate::store::{self, invites::Row};
 use crate::tokens::Tokens;
+use axum::Router;
 use axum::extract::FromRef;
 use refusals::{lost, problem, unanswered};
 use shared_events::AccountId;
+use shared_http::openapi::{self, Document};
 use shared_http::{Caller, CursorKey, FingerprintKey, Key, Problem, RequestId, TraceContext, Verifier};
-use shared_runtime::Db;
-use shared_runtime::clock::Clock;
+use shared_runtime::core::Core;
 use shared_runtime::group::Group;
 use shared_runtime::idempotency::Repeatable;
-use shared_runtime::log::{Log, Meta};
+use shared_runtime::log::Meta;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
@@ -31,14 +32,10 @@ use uuid::Uuid;
 /// What handlers lean on. Cheap to clone.
 #[derive(Clone)]
 pub struct Api {
-    /// For reads.
-    pub db: Db,
-    /// For commands.
+    /// Database, log, clock.
+    pub core: Core,
+    /// Where commands are carried out.
     pub group: Group<Invites>,
-    /// For the words sealed in it.
-    pub log: Log,
-    /// Tells when.
-    pub clock: Clock,
     /// Makes and reads links.
     pub tokens: Tokens,
     /// Hashes passwords.
@@ -63,9 +60,9 @@ impl FromRef<Api> for FingerprintKey {
     }
 }
 
-/// Every route, and what it says of itself.
-pub fn routes() -> OpenApiRouter<Api> {
-    OpenApiRouter::new()
+/// Every route, and the document that describes them.
+pub fn router(api: Api) -> (Router, Document) {
+    let (router, document) = OpenApiRouter::new()
         .routes(routes!(invites::list))
         .routes(routes!(invites::get))
         .routes(routes!(invites::revoke))
@@ -73,6 +70,15 @@ pub fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(issue::generate))
         .routes(routes!(person::verify))
         .routes(routes!(person::accept))
+        .split_for_parts();
+    let openapi = openapi::describe(
+        document,
+        "Invites",
+        env!("CARGO_PKG_VERSION"),
+        "Invites a clinic makes to its patients, and the logins of those who took them up.",
+    );
+    let document = Document { name: "invites", path: "/openapi/invites.json", openapi };
+    (router.with_state(api), document)
 }
 
 /// Who asks, and where the request belongs: what stands beside every event it causes.
@@ -104,7 +110,7 @@ pub(crate) fn repeatable(caller: &Caller, key: Option<Key>) -> Option<Repeatable
 impl Api {
     /// Whose invite it is, where it is of this clinic.
     pub(crate) async fn patient_of(&self, account: &AccountId, invite: Uuid) -> Result<Uuid, Problem> {
-        let mut reader = self.db.read().await.map_err(lost)?;
+        let mut reader = self.core.db.read().await.map_err(lost)?;
         match store::invites::patient_of(reader.conn(), invite).await.map_err(lost)? {
             Some((patient, clinic)) if clinic == account.as_str() => Ok(patient),
             _ => Err(problem(&Refusal::NotFound)),
@@ -113,7 +119,7 @@ impl Api {
 
     /// Reads an invite of the clinic.
     pub(crate) async fn row(&self, account: &AccountId, invite: Uuid) -> Result<Row, Problem> {
-        let mut reader = self.db.read().await.map_err(lost)?;
+        let mut reader = self.core.db.read().await.map_err(lost)?;
         let row = store::invites::find(reader.conn(), account, invite).await.map_err(lost)?;
         row.ok_or_else(|| problem(&Refusal::NotFound))
     }
@@ -152,7 +158,7 @@ impl Api {
             ask,
             cause: None,
             meta,
-            at: self.clock.now(),
+            at: self.core.clock.now(),
             repeatable: repeatable(caller, key),
         };
         let done = self.submit(command).await?;

@@ -13,6 +13,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use shared_events::AccountId;
+use shared_events::invite::GivenNames;
 use shared_http::{Json, Problem, RequestId, TraceContext};
 use shared_runtime::log::Meta;
 use utoipa::ToSchema;
@@ -93,6 +94,15 @@ pub struct AcceptInvite {
     first_name: Option<String>,
 }
 
+impl AcceptInvite {
+    fn names(&self) -> Result<GivenNames, Refusal> {
+        Ok(GivenNames {
+            first_name: fields::name("first_name", self.first_name.as_deref())?,
+            last_name: fields::name("last_name", self.last_name.as_deref())?,
+        })
+    }
+}
+
 /// Signed up.
 #[derive(Serialize, ToSchema)]
 pub struct Accepted {
@@ -132,12 +142,13 @@ pub async fn accept(
 ) -> Result<(StatusCode, Json<Accepted>), Problem> {
     let fact = fields::fact(body.date_of_birth.as_deref(), body.last_name.as_deref(), body.email.as_deref())
         .map_err(|refusal| problem(&refusal))?;
+    let names = body.names().map_err(|refusal| problem(&refusal))?;
     let link = api.find(&body.token).await?.ok_or_else(|| problem(&Refusal::NotAccepted))?;
     let meta = meta("patient".to_owned(), &id, &trace);
     let Named { invite, issue_no } = link.named;
     let prove = Ask::Prove { invite, issue_no, fact: fact.clone() };
     api.submit(link.command(&api, prove, meta.clone())).await?;
-    api.sign_up(&link, fact, &body, meta).await.map(|accepted| (StatusCode::CREATED, Json(accepted)))
+    api.sign_up(&link, (fact, names), &body, meta).await.map(|accepted| (StatusCode::CREATED, Json(accepted)))
 }
 
 /// A token that names an invite.
@@ -155,7 +166,7 @@ impl Link {
             ask,
             cause: None,
             meta,
-            at: api.clock.now(),
+            at: api.core.clock.now(),
             repeatable: None,
         }
     }
@@ -165,7 +176,7 @@ impl Api {
     /// The invite a token names.
     async fn find(&self, token: &str) -> Result<Option<Link>, Problem> {
         let Some(named) = self.tokens.read(token) else { return Ok(None) };
-        let mut reader = self.db.read().await.map_err(lost)?;
+        let mut reader = self.core.db.read().await.map_err(lost)?;
         let found = store::invites::patient_of(reader.conn(), named.invite).await.map_err(lost)?;
         Ok(found.and_then(|(patient, account)| {
             Some(Link { named, patient, account: AccountId::parse(&account).ok()? })
@@ -174,7 +185,7 @@ impl Api {
 
     async fn greet(&self, link: &Link) -> Result<Verified, Problem> {
         let (patient, credentials) = self.person(link.patient).await?;
-        let mut reader = self.db.read().await.map_err(lost)?;
+        let mut reader = self.core.db.read().await.map_err(lost)?;
         let clinic = store::clinics::read(reader.conn(), &link.account).await.map_err(lost)?;
         Ok(Verified {
             valid: true,
@@ -187,7 +198,7 @@ impl Api {
 
     /// The patient and the login at the patient's address.
     async fn person(&self, patient: Uuid) -> Result<(Patient, Option<accounts::Credentials>), Problem> {
-        let mut reader = self.db.read().await.map_err(lost)?;
+        let mut reader = self.core.db.read().await.map_err(lost)?;
         let patient = store::patients::find(reader.conn(), patient).await.map_err(lost)?;
         let patient = patient.ok_or_else(|| problem(&Refusal::NotAccepted))?;
         let credentials = match patient.address() {
@@ -201,7 +212,7 @@ impl Api {
     async fn sign_up(
         &self,
         link: &Link,
-        fact: Fact,
+        (fact, names): (Fact, GivenNames),
         body: &AcceptInvite,
         meta: Meta,
     ) -> Result<Accepted, Problem> {
@@ -209,7 +220,8 @@ impl Api {
         for _ in 0..ROUNDS {
             let login = self.login(link.patient, body).await?;
             let user_id = login.user_id();
-            let ask = Ask::Accept { invite, issue_no, fact: fact.clone(), login };
+            let (fact, names) = (fact.clone(), names.clone());
+            let ask = Ask::Accept { invite, issue_no, fact, login, names };
             match self.try_submit(link.command(self, ask, meta.clone())).await? {
                 Ok(_) => return Ok(Accepted { user_id, patient_id: link.patient, status: "accepted" }),
                 Err(Refusal::LoginMoved) => {}
@@ -236,14 +248,14 @@ impl Api {
             return Err(problem(&Refusal::PasswordWeak(why)));
         }
         let hash = self.passwords.hash(password.to_owned()).await.map_err(unhashed)?;
-        Ok(Login::Register { user_id: self.clock.new_id(), hash })
+        Ok(Login::Register { user_id: self.core.clock.new_id(), hash })
     }
 
     /// The login of the address, if the password is its own. The attempt is counted before the password
     /// is looked at, so that no number of attempts at once gets more looks than the limit.
     async fn existing(&self, credentials: accounts::Credentials, password: &str) -> Result<Login, Problem> {
         let wrong = || problem(&Refusal::AccountPasswordWrong);
-        let mut tx = self.db.begin().await.map_err(lost)?;
+        let mut tx = self.core.db.begin().await.map_err(lost)?;
         let counted = accounts::attempt(&mut tx, credentials.user_id).await.map_err(lost)?;
         tx.commit().await.map_err(lost)?;
         if !counted {
@@ -253,7 +265,7 @@ impl Api {
         if !right.await.map_err(unhashed)? {
             return Err(wrong());
         }
-        let mut tx = self.db.begin().await.map_err(lost)?;
+        let mut tx = self.core.db.begin().await.map_err(lost)?;
         accounts::attempt_was_right(&mut tx, credentials.user_id).await.map_err(lost)?;
         tx.commit().await.map_err(lost)?;
         Ok(Login::Link(Account { user_id: credentials.user_id, version: credentials.version }))

@@ -1,0 +1,11 @@
+//! The service over HTTP, on both databases: `cargo test -p invites-service --test service`.
+
+mod events;
+mod hearing;
+mod issuing;
+mod manners;
+mod person;
+mod races;
+mod secrets;
+mod whole_way;
+mod world;
