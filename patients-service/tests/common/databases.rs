@@ -24,17 +24,17 @@ impl Urls {
             Door::Postgres => {
                 let name = format!("pf_patients_{}", Clock::System.new_id().simple());
                 let made = vec![name.clone(), format!("{name}_keys")];
-                for name in &made {
-                    on_server(format!("create database {name}")).await;
-                }
+                let create = |name| on_server(format!("create database {name}"));
+                tokio::join!(create(&made[0]), create(&made[1]));
                 Urls { database: url_of(&made[0]), keys: url_of(&made[1]), made }
             }
         }
     }
 
     pub async fn remove(&self) {
-        for name in &self.made {
-            on_server(format!("drop database {name} with (force)")).await;
+        if let [one, other] = self.made.as_slice() {
+            let remove = |name| on_server(format!("drop database {name} with (force)"));
+            tokio::join!(remove(one), remove(other));
         }
     }
 }

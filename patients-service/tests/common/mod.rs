@@ -1,6 +1,7 @@
 //! A service of a test's own: real databases, a real socket, real tokens.
 
 pub mod client;
+pub mod csv;
 mod databases;
 pub mod told;
 
