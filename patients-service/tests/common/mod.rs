@@ -3,6 +3,7 @@
 pub mod client;
 pub mod csv;
 mod databases;
+pub mod past;
 pub mod told;
 
 use chrono::{DateTime, TimeDelta, Utc};

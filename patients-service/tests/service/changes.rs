@@ -1,6 +1,7 @@
 //! PUT, PATCH and If-Match.
 
 use crate::common::client::{at, person};
+use crate::common::past::take_over;
 use crate::common::{World, number, on_both_databases};
 use chrono::TimeDelta;
 use reqwest::Method;
@@ -16,6 +17,7 @@ on_both_databases!(
     a_tag_that_is_none_of_ours_is_refused,
     one_of_many_writers_from_one_version_wins,
     an_address_in_other_letters_is_the_same_address,
+    a_record_taken_over_without_names_is_completed_by_them,
 );
 
 fn full() -> Value {
@@ -161,4 +163,20 @@ async fn an_address_in_other_letters_is_the_same_address(world: World) {
     let body = staff.post("/api/patients", &other).await.refused(409, "email_taken");
     assert_eq!(body["patient_id"], id.to_string());
     assert_eq!(number!(served, "select count(*) from claims where kind = 'email'"), 1);
+}
+
+async fn a_record_taken_over_without_names_is_completed_by_them(world: World) {
+    let served = world.serve().await;
+    let staff = served.staff();
+    let ids = [take_over(&served, "old1@example.org").await, take_over(&served, "old2@example.org").await];
+    assert_eq!(staff.all("/api/patients?incomplete=true&limit=1").await.len(), 2);
+    let by_put = json!({ "email": "old1@example.org", "first_name": "Ada", "last_name": "Lovelace" });
+    let completed = staff.put(&at(ids[0]), "\"1\"", &by_put).await.is(200);
+    assert_eq!(completed.body.get("incomplete"), None);
+    let half = staff.patch(&at(ids[1]), "\"1\"", &json!({ "last_name": "King" })).await.is(200);
+    assert_eq!(half.body["incomplete"], true);
+    assert_eq!(staff.all("/api/patients?incomplete=true").await.len(), 1);
+    staff.patch(&at(ids[1]), "\"2\"", &json!({ "first_name": "Ada" })).await.is(200);
+    assert!(staff.all("/api/patients?incomplete=true").await.is_empty());
+    staff.post("/api/patients", &by_put).await.refused(409, "email_taken");
 }

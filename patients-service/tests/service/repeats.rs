@@ -1,15 +1,11 @@
 //! Requests that come again under their idempotency key.
 
 use crate::common::client::{Api, Reply, at, person};
+use crate::common::past::erase;
 use crate::common::{Served, World, number, on_both_databases};
-use patients_service::desk::{Decided, fold};
-use patients_service::domain::patient::Place;
 use reqwest::Method;
 use serde_json::json;
-use shared_events::Event;
-use shared_events::patient::PatientErased;
 use shared_http::Role;
-use shared_runtime::log::{Meta, NewEvent};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
@@ -152,37 +148,6 @@ async fn a_repeated_creation_of_an_erased_patient_says_so(world: World) {
     assert!(staff.all(PATIENTS).await.is_empty());
     served.stranger().get(&at(id)).await.refused(404, "not_found");
     staff.create(&person(1)).await;
-}
-
-/// Leaves nothing personal of a patient, as erasing will.
-async fn erase(served: &Served, id: Uuid) {
-    let core = served.service.core();
-    let mut tx = core.db.begin().await.unwrap();
-    let before = fold(&core.log.load_one(tx.conn(), id).await.unwrap());
-    let known = before.known().unwrap().clone();
-    let at = core.clock.now();
-    let event = Event::PatientErased(PatientErased {
-        erasure_id: core.clock.new_id(),
-        erased_at: at,
-        invites_void_before: 2,
-    });
-    let place = Place { account: known.account.clone(), version: known.version + 1, at, key: None };
-    let after = before.clone().evolve(&place, &event);
-    let event = NewEvent {
-        id: core.clock.new_id(),
-        stream: id,
-        version: place.version,
-        account: known.account,
-        key: None,
-        occurred_at: at,
-        meta: Meta::default(),
-        event,
-    };
-    let decided = Decided { before, after, event };
-    let desk = served.service.import_worker().patients;
-    desk.write(&mut tx, &[decided], &Default::default()).await.unwrap();
-    tx.commit().await.unwrap();
-    core.log.keys().erase(known.key).await.unwrap();
 }
 
 async fn a_restore_is_done_once_under_its_key(world: World) {
