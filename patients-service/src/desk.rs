@@ -4,10 +4,11 @@
 //! only where one is taken is the holder looked up, in the next round, alone.
 
 use crate::domain::Refusal;
-use crate::domain::patient::{Ask, Patient, Place, decide};
+use crate::domain::patient::{Ask, Known, Patient, Place, decide};
 use crate::store::{self, clinics::Sharing};
 use chrono::{DateTime, Utc};
 use shared_events::AccountId;
+use shared_events::patient::PatientStatus;
 use shared_runtime::Tx;
 use shared_runtime::clock::Clock;
 use shared_runtime::group::{Abort, Desk};
@@ -159,16 +160,10 @@ impl Patients {
         if before.account().is_some_and(|account| *account != command.account) {
             return Err(Refusal::NotFound);
         }
-        if let (Some(expected), Some(known)) = (command.expected, before.known()) {
-            if expected != known.version {
-                return Err(Refusal::Stale { current: known.version });
-            }
+        if let Some(known) = before.known().filter(|known| stale(known, command)) {
+            return Err(Refusal::Stale { current: known.version });
         }
-        let event = decide(&before, &command.ask).map_err(|refusal| match refusal {
-            Refusal::Erased { at, .. } => Refusal::Erased { id: command.patient, at },
-            other => other,
-        })?;
-        let Some(event) = event else { return Ok(Done::Now(before, false)) };
+        let Some(event) = decide(&before, &command.ask)? else { return Ok(Done::Now(before, false)) };
         let place = Place {
             account: command.account.clone(),
             version: before.version() + 1,
@@ -217,6 +212,13 @@ impl Patients {
             Err(Abort::Conflict)
         }
     }
+}
+
+/// Whether the caller decided from another version. A patient that is to be archived and is: whoever
+/// repeats the request because its answer was lost is told that it is done.
+fn stale(known: &Known, command: &Command) -> bool {
+    let done = matches!(command.ask, Ask::Archive { .. }) && known.status == PatientStatus::Inactive;
+    !done && command.expected.is_some_and(|expected| expected != known.version)
 }
 
 /// Folds a stream.

@@ -7,12 +7,17 @@
 
 use crate::problem::{FieldError, Problem};
 use axum::http::StatusCode;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_path_to_error::{Path, Segment};
 use std::borrow::Cow;
 
 /// Reads a JSON body, or says where it is wrong.
 pub(crate) fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    // Serde takes a list for a struct, its items for the fields in their order. No route takes a list.
+    if bytes.trim_ascii_start().starts_with(b"[") && serde_json::from_slice::<IgnoredAny>(bytes).is_ok() {
+        let error = FieldError::new("", "wrong_type", "expected an object, found array");
+        return Err(Problem::invalid_body(vec![error]));
+    }
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         if error.inner().is_data() {
@@ -244,7 +249,7 @@ mod tests {
             refused(r#"{"email":"a","age":"x"}"#).message,
             "expected a whole number that is not negative, found string"
         );
-        assert_eq!(refused(r#"[]"#).code, "invalid_value");
+        assert_eq!(refused(r#"["a@b.org",null]"#).message, "expected an object, found array");
         assert_eq!(refused(r#"7"#).message, "expected an object, found integer");
     }
 

@@ -229,11 +229,10 @@ pub fn language(text: &str) -> Result<String, Unusable> {
 }
 
 /// Where an address and an external id are claimed: kind, value.
-pub fn claims(account: &AccountId, email: &Email, external_id: Option<&str>) -> Vec<Claim> {
+pub fn claims(account: &AccountId, email: Option<&Email>, external_id: Option<&str>) -> Vec<Claim> {
     let claim = |kind, value: &str| Claim { account: account.clone(), kind, value: value.to_owned() };
-    let mut claims = vec![claim(ClaimKind::Email, email.normalised())];
-    claims.extend(external_id.map(|id| claim(ClaimKind::ExternalId, id)));
-    claims
+    let address = email.map(|email| claim(ClaimKind::Email, email.normalised()));
+    address.into_iter().chain(external_id.map(|id| claim(ClaimKind::ExternalId, id))).collect()
 }
 
 /// Something only one live patient of a clinic may have.

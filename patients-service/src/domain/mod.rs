@@ -8,3 +8,6 @@ pub mod refusal;
 pub use fields::{Draft, FieldError, Patch, RawDraft};
 pub use patient::{Ask, Known, Patient};
 pub use refusal::Refusal;
+
+#[cfg(test)]
+mod tests;

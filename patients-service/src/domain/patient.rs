@@ -100,7 +100,7 @@ pub fn decide(patient: &Patient, ask: &Ask) -> Result<Option<Event>, Refusal> {
         (Patient::Absent, _) => Err(Refusal::NotFound),
         // Erased means erased: a late acceptance finds nothing to act on.
         (Patient::Erased { .. }, Ask::Activate { .. }) => Ok(None),
-        (Patient::Erased { .. }, _) => Err(Refusal::Erased { id: Uuid::nil(), at: patient.erased_at() }),
+        (Patient::Erased { at, .. }, _) => Err(Refusal::Erased { at: *at }),
         // The id was new when the command was made, so this is the command itself, repeated.
         (Patient::Known(_), Ask::Create { .. }) => Ok(None),
         (Patient::Known(known), Ask::Change { patch, reissue_invites }) => {
@@ -203,23 +203,12 @@ impl Patient {
         }
     }
 
-    fn erased_at(&self) -> DateTime<Utc> {
-        match self {
-            Patient::Erased { at, .. } => *at,
-            Patient::Absent | Patient::Known(_) => DateTime::UNIX_EPOCH,
-        }
-    }
-
     /// What the patient holds that no other live patient of the clinic may hold.
     pub fn claims(&self) -> Vec<Claim> {
-        match self.known().filter(|known| known.status.is_live()) {
-            // An address taken over from the old system may be one we would not take today.
-            Some(known) => match Email::parse(&known.details.email) {
-                Ok(email) => claims(&known.account, &email, known.details.external_id.as_deref()),
-                Err(_) => Vec::new(),
-            },
-            None => Vec::new(),
-        }
+        let Some(known) = self.known().filter(|known| known.status.is_live()) else { return Vec::new() };
+        // An address taken over from the old system may be one we would not take today.
+        let email = Email::parse(&known.details.email).ok();
+        claims(&known.account, email.as_ref(), known.details.external_id.as_deref())
     }
 
     /// The patient after an event. Total: an event that does not concern it leaves it as it is.

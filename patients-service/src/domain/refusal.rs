@@ -11,8 +11,6 @@ pub enum Refusal {
     NotFound,
     /// The patient was erased.
     Erased {
-        /// Who.
-        id: Uuid,
         /// When.
         at: DateTime<Utc>,
     },

@@ -2,13 +2,14 @@
 
 use super::{App, refusals};
 use crate::domain::clinic::SettingsPatch;
+use crate::domain::{FieldError, Refusal};
 use crate::settings::{self, Change};
 use crate::store;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use shared_events::clinic::{ClinicSettings, InviteSystem, OpenInvitePolicy};
-use shared_http::{Caller, ETag, IfMatch, Json, Problem, Role, TraceContext};
+use shared_http::{Caller, ETag, IfMatch, Json, Maybe, Problem, Role, TraceContext};
 use utoipa::ToSchema;
 
 /// A clinic's settings.
@@ -50,40 +51,49 @@ impl ClinicAnswer {
     }
 }
 
-/// Changes to a clinic's settings; absent leaves one alone.
+/// Changes to a clinic's settings; absent leaves one alone, and none can be cleared.
 #[derive(Debug, Clone, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ClinicPatch {
     /// The name that patients see.
-    pub name: Option<String>,
+    pub name: Maybe<String>,
     /// IANA name.
-    pub time_zone: Option<String>,
+    pub time_zone: Maybe<String>,
     /// Language tag.
-    pub default_language: Option<String>,
+    pub default_language: Maybe<String>,
     /// Days until an invite lapses, 1 to 90.
-    pub default_expiry_days: Option<i64>,
+    pub default_expiry_days: Maybe<i64>,
     /// What a second open invite does: `supersede`, `allow` or `reject`.
     #[schema(value_type = Option<String>)]
-    pub open_invite_policy: Option<OpenInvitePolicy>,
+    pub open_invite_policy: Maybe<OpenInvitePolicy>,
     /// Whether several live patients may have one address.
-    pub allow_shared_email: Option<bool>,
+    pub allow_shared_email: Maybe<bool>,
     /// `legacy`, `parallel` or `patient_first`.
     #[schema(value_type = Option<String>)]
-    pub invite_system: Option<InviteSystem>,
+    pub invite_system: Maybe<InviteSystem>,
 }
 
-impl From<ClinicPatch> for SettingsPatch {
-    fn from(body: ClinicPatch) -> SettingsPatch {
-        SettingsPatch {
-            name: body.name,
-            time_zone: body.time_zone,
-            default_language: body.default_language,
-            default_expiry_days: body.default_expiry_days,
-            open_invite_policy: body.open_invite_policy,
-            allow_shared_email: body.allow_shared_email,
-            invite_system: body.invite_system,
-        }
+impl ClinicPatch {
+    fn read(self) -> Result<SettingsPatch, Refusal> {
+        let mut cleared = Vec::new();
+        let patch = SettingsPatch {
+            name: set(&mut cleared, "name", self.name),
+            time_zone: set(&mut cleared, "time_zone", self.time_zone),
+            default_language: set(&mut cleared, "default_language", self.default_language),
+            default_expiry_days: set(&mut cleared, "default_expiry_days", self.default_expiry_days),
+            open_invite_policy: set(&mut cleared, "open_invite_policy", self.open_invite_policy),
+            allow_shared_email: set(&mut cleared, "allow_shared_email", self.allow_shared_email),
+            invite_system: set(&mut cleared, "invite_system", self.invite_system),
+        };
+        if cleared.is_empty() { Ok(patch) } else { Err(Refusal::Invalid(cleared)) }
     }
+}
+
+fn set<T>(cleared: &mut Vec<FieldError>, field: &'static str, value: Maybe<T>) -> Option<T> {
+    value.required().unwrap_or_else(|()| {
+        cleared.push(FieldError { field, message: "is required and cannot be cleared".to_owned() });
+        None
+    })
 }
 
 /// Reads the settings of the caller's clinic.
@@ -114,7 +124,7 @@ pub async fn change(
     };
     let change = Change {
         account: caller.account.clone(),
-        patch: body.into(),
+        patch: body.read().map_err(refusals::problem)?,
         expected,
         meta: app.meta(&caller, &trace),
     };

@@ -39,7 +39,7 @@ pub async fn start(
 ) -> Result<Response, Problem> {
     caller.require(Role::Staff)?;
     csv_only(&headers)?;
-    let file = body.map_err(|_| too_large())?;
+    let file = body.map_err(|rejection| unreadable(&rejection))?;
     let repeatable = key.over(&file).map(|key| Repeatable {
         account: caller.account.to_string(),
         principal: caller.subject.clone(),
@@ -51,7 +51,12 @@ pub async fn start(
             .detail(why.to_string())
     })?;
     let hash = digest(&SHA256, &file).as_ref().to_vec();
-    let kept = keep(&app, &caller, sheet, hash, repeatable.as_ref()).await;
+    let upload = Upload { sheet, hash, repeatable };
+    let kept = match keep(&app, &caller, &upload).await {
+        // The same request was at work at the same moment: now its answer is there to be recalled.
+        Err(Abort::Conflict) => keep(&app, &caller, &upload).await,
+        other => other,
+    };
     let id =
         kept.map_err(|abort| refusals::unanswered(&Unanswered::from(abort)))?.map_err(refusals::problem)?;
     app.import_waits.notify_one();
@@ -61,31 +66,40 @@ pub async fn start(
 
 fn csv_only(headers: &HeaderMap) -> Result<(), Problem> {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let kind = kind.split(';').next().unwrap_or_default().trim();
-    if ["text/csv", "text/plain", "application/octet-stream"].contains(&kind) {
+    let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    if ["text/csv", "text/plain", "application/octet-stream"].contains(&kind.as_str()) {
         return Ok(());
     }
     Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "This is not taken here")
         .detail("Send the file as it is, with Content-Type: text/csv."))
 }
 
-fn too_large() -> Problem {
+fn unreadable(rejection: &BytesRejection) -> Problem {
+    if rejection.status() != StatusCode::PAYLOAD_TOO_LARGE {
+        let status = StatusCode::BAD_REQUEST;
+        return Problem::new(status, "body_unreadable", "The body broke off before its end");
+    }
     Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "The body is too large").detail(format!(
         "A file may have {} MiB; split it, the headers in each part.",
         super::LARGEST_IMPORT / (1024 * 1024)
     ))
 }
 
+/// A file that was read.
+struct Upload {
+    sheet: Sheet,
+    hash: Vec<u8>,
+    repeatable: Option<Repeatable>,
+}
+
 /// Seals every row and keeps the import, all in one transaction.
 async fn keep(
     app: &App,
     caller: &Caller,
-    sheet: Sheet,
-    file_hash: Vec<u8>,
-    repeatable: Option<&Repeatable>,
+    upload: &Upload,
 ) -> Result<Result<Uuid, crate::domain::Refusal>, Abort> {
     let mut tx = app.core.db.begin().await?;
-    if let Some(repeatable) = repeatable {
+    if let Some(repeatable) = &upload.repeatable {
         match idempotency::recall(tx.conn(), repeatable).await? {
             Some(Recalled::Same(answered)) => return Ok(Ok(answered.resource)),
             Some(Recalled::Other) => return Ok(Err(crate::domain::Refusal::KeyReused)),
@@ -98,18 +112,18 @@ async fn keep(
         id: app.core.clock.new_id(),
         account: caller.account.clone(),
         actor: format!("staff:{}", caller.subject),
-        file_hash,
-        ignored: sheet.columns.ignored,
+        file_hash: upload.hash.clone(),
+        ignored: upload.sheet.columns.ignored.clone(),
         key: key.id,
         at: now,
     };
-    let seal = |(number, row): (i64, reader::RawRow)| {
-        let plain = serde_json::to_vec(&row).unwrap_or_default();
+    let seal = |(number, row): (i64, &reader::RawRow)| {
+        let plain = serde_json::to_vec(row).unwrap_or_default();
         NewRow { number, sealed: key.seal(&row_aad(number), plain) }
     };
-    let rows: Vec<NewRow> = (1..).zip(sheet.rows).map(seal).collect();
+    let rows: Vec<NewRow> = (1..).zip(&upload.sheet.rows).map(seal).collect();
     imports::keep(&mut tx, &import, &rows).await?;
-    if let Some(repeatable) = repeatable {
+    if let Some(repeatable) = &upload.repeatable {
         let answered = Answered { status: 202, resource: import.id, version: 1 };
         if !idempotency::remember(&mut tx, &[(repeatable.clone(), answered)], now).await? {
             return Err(Abort::Conflict);

@@ -87,7 +87,7 @@ async fn gone_or_unknown(app: &App, caller: &Caller, id: Uuid) -> Problem {
     match stream(app, id).await {
         Ok(stream) => match fold(&stream) {
             Patient::Erased { account, at, .. } if account == caller.account => {
-                refusals::problem(Refusal::Erased { id, at })
+                refusals::about(id)(Refusal::Erased { at })
             }
             _ => Problem::not_found(),
         },
@@ -126,6 +126,22 @@ pub struct ListQuery {
     pub cursor: Option<String>,
 }
 
+impl ListQuery {
+    fn check(&self) -> Result<(), Problem> {
+        let status = self.status.as_deref();
+        if !status.is_none_or(|status| ["pending", "active", "inactive"].contains(&status)) {
+            return Err(unusable("?status", "must be pending, active or inactive"));
+        }
+        // No record holds control characters, and PostgreSQL takes no text that holds a zero.
+        for (name, text) in [("?search", &self.search), ("?clinician_id", &self.clinician_id)] {
+            if text.as_deref().is_some_and(|text| text.trim().contains(char::is_control)) {
+                return Err(unusable(name, "must not hold control characters"));
+            }
+        }
+        Ok(())
+    }
+}
+
 /// Lists the clinic's patients.
 #[utoipa::path(get, path = "/api/patients", tag = "patients", params(ListQuery),
     responses((status = 200, body = Page<PatientAnswer>)))]
@@ -137,10 +153,7 @@ pub async fn list(
     caller.require(Role::Viewer)?;
     let scope = CursorScope::new(&caller.account, "patients", &query)?;
     let sort = sort(query.sort.as_deref())?;
-    if let Some(status) = query.status.as_deref().filter(|s| !["pending", "active", "inactive"].contains(s)) {
-        let _ = status;
-        return Err(unusable("?status", "must be pending, active or inactive"));
-    }
+    query.check()?;
     let after = query.cursor.as_deref().map(|cursor| app.cursors.open(&scope, cursor)).transpose()?;
     let wanted = Wanted {
         search: query.search.filter(|text| !text.trim().is_empty()),
@@ -232,7 +245,7 @@ async fn apply(
 ) -> Result<Response, Problem> {
     let ask = Ask::Change { patch: Box::new(patch), reissue_invites };
     let asked = Asked { caller, trace, key: None };
-    app.carry_out(asked, id, ask, expected(if_match)).await?.map_err(refusals::problem)?;
+    app.carry_out(asked, id, ask, expected(if_match)).await?.map_err(refusals::about(id))?;
     answer(found(app, caller, id).await?)
 }
 
@@ -256,7 +269,7 @@ pub async fn archive(
     caller.require(Role::Staff)?;
     let asked = Asked { caller: &caller, trace: &trace, key: None };
     let ask = Ask::Archive { reason: ArchiveReason::Staff };
-    app.carry_out(asked, id, ask, expected(if_match)).await?.map_err(refusals::problem)?;
+    app.carry_out(asked, id, ask, expected(if_match)).await?.map_err(refusals::about(id))?;
     answer(found(&app, &caller, id).await?)
 }
 
@@ -273,7 +286,7 @@ pub async fn restore(
 ) -> Result<Response, Problem> {
     caller.require(Role::Staff)?;
     let asked = Asked { caller: &caller, trace: &trace, key: key.over(b"") };
-    app.carry_out(asked, id, Ask::Restore, None).await?.map_err(refusals::problem)?;
+    app.carry_out(asked, id, Ask::Restore, None).await?.map_err(refusals::about(id))?;
     answer(found(&app, &caller, id).await?)
 }
 
@@ -313,7 +326,8 @@ pub async fn history(
 ) -> Result<Json<History>, Problem> {
     caller.require(Role::Viewer)?;
     let stream = stream(&app, id).await?;
-    if stream.first().is_none_or(|first| first.account != caller.account) {
+    // Streams that are no patient's, such as the clinic's own, are not found here either.
+    if fold(&stream).account() != Some(&caller.account) {
         return Err(Problem::not_found());
     }
     let items = stream

@@ -8,17 +8,23 @@ use shared_runtime::db::DbError;
 use shared_runtime::group::Unanswered;
 use shared_runtime::log::LogError;
 use std::time::Duration;
+use uuid::Uuid;
+
+/// A refusal of what was asked of one patient.
+pub fn about(id: Uuid) -> impl Fn(Refusal) -> Problem {
+    move |refusal| match refusal {
+        Refusal::Erased { .. } => problem(refusal).with("id", id.to_string()),
+        other => problem(other),
+    }
+}
 
 /// A refusal as it is answered.
 pub fn problem(refusal: Refusal) -> Problem {
     match refusal {
         Refusal::NotFound => Problem::not_found(),
-        Refusal::Erased { id, at } => {
-            Problem::new(StatusCode::GONE, "patient_erased", "This patient was erased")
-                .detail("Nothing personal is left of the record.")
-                .with("id", id.to_string())
-                .with("erased_at", at.to_rfc3339())
-        }
+        Refusal::Erased { at } => Problem::new(StatusCode::GONE, "patient_erased", "This patient was erased")
+            .detail("Nothing personal is left of the record.")
+            .with("erased_at", at.to_rfc3339()),
         Refusal::Stale { current } => version_stale(current),
         Refusal::Archived => {
             Problem::new(StatusCode::CONFLICT, "patient_archived", "This patient is archived")

@@ -38,16 +38,26 @@ pub fn unreadable(errors: &[FieldError]) -> Verdict {
 }
 
 /// Matches a row: by external id; else by address together with the same last name or date of birth.
+///
+/// Where addresses are shared, a family has one address and mostly one name, and twins one date of
+/// birth: there the first name must be the same, too.
 pub fn verdict(draft: &Draft, holders: &[Holder<'_>], sharing: bool) -> Verdict {
-    let by = |kind| holders.iter().find(|holder| holder.kind == kind);
-    match (by(ClaimKind::ExternalId), by(ClaimKind::Email)) {
-        (Some(one), Some(other)) if one.id != other.id && !sharing => failed("ambiguous"),
-        (Some(holder), _) => matched(draft, holder),
-        (None, Some(holder)) if same_person(draft, holder.known) => {
+    let of = |kind| holders.iter().filter(move |holder| holder.kind == kind);
+    if let Some(holder) = of(ClaimKind::ExternalId).next() {
+        let elsewhere = of(ClaimKind::Email).any(|other| other.id != holder.id);
+        return if elsewhere && !sharing { failed("ambiguous") } else { matched(draft, holder) };
+    }
+    let same = |holder: &&Holder<'_>| {
+        same_person(draft, holder.known) && (!sharing || same_first_name(draft, holder.known))
+    };
+    let mut people = of(ClaimKind::Email).filter(same);
+    match (people.next(), people.next()) {
+        (Some(_), Some(_)) => failed("ambiguous"),
+        (Some(holder), None) => {
             let other_id = holder.known.details.external_id.is_some() && draft.external_id.is_some();
             if other_id { failed("ambiguous") } else { matched(draft, holder) }
         }
-        (None, Some(_)) if !sharing => failed("email_taken"),
+        (None, _) if !sharing && of(ClaimKind::Email).next().is_some() => failed("email_taken"),
         (None, _) => Verdict::Create,
     }
 }
@@ -59,6 +69,10 @@ fn failed(code: &str) -> Verdict {
 fn same_person(draft: &Draft, known: &Known) -> bool {
     let same_name = normalise(&draft.last_name) == normalise(&known.details.last_name);
     same_name || (draft.date_of_birth.is_some() && draft.date_of_birth == known.details.date_of_birth)
+}
+
+fn same_first_name(draft: &Draft, known: &Known) -> bool {
+    normalise(&draft.first_name) == normalise(&known.details.first_name)
 }
 
 fn matched(draft: &Draft, holder: &Holder<'_>) -> Verdict {

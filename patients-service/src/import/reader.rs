@@ -85,7 +85,8 @@ fn decode(bytes: &[u8]) -> Result<String, Unreadable> {
         Err(_) => encoding_rs::WINDOWS_1252,
     });
     let (text, _, malformed) = encoding.decode(bytes);
-    if malformed { Err(Unreadable::Binary) } else { Ok(text.into_owned()) }
+    // A zero may stand in UTF-16, too, and in no text that a database keeps.
+    if malformed || text.contains('\0') { Err(Unreadable::Binary) } else { Ok(text.into_owned()) }
 }
 
 /// The delimiter that the header line has most of.

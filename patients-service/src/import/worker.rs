@@ -144,7 +144,7 @@ impl Worker {
         let values: Vec<String> = drafts
             .iter()
             .filter_map(|(_, draft)| draft.as_ref().ok())
-            .flat_map(|draft| claims(account, &draft.email, draft.external_id.as_deref()))
+            .flat_map(|draft| claims(account, Some(&draft.email), draft.external_id.as_deref()))
             .map(|claim| claim.value)
             .collect();
         let held = imports::holders(tx, account, &values).await?;
@@ -199,24 +199,26 @@ pub fn row_aad(row_no: i64) -> [u8; 8] {
 #[derive(Default)]
 struct Register {
     patients: HashMap<Uuid, Patient>,
-    by_claim: HashMap<(ClaimKind, String), Uuid>,
+    by_claim: HashMap<(ClaimKind, String), Vec<Uuid>>,
 }
 
 impl Register {
     fn add(&mut self, id: Uuid, patient: &Patient) {
         for Claim { kind, value, .. } in patient.claims() {
-            self.by_claim.entry((kind, value)).or_insert(id);
+            self.by_claim.entry((kind, value)).or_default().push(id);
         }
         self.patients.insert(id, patient.clone());
     }
 
+    /// Several hold one address where the clinic shares them.
     fn holders(&self, account: &AccountId, draft: &Draft) -> Vec<Holder<'_>> {
-        claims(account, &draft.email, draft.external_id.as_deref())
-            .into_iter()
-            .filter_map(|claim| {
-                let id = *self.by_claim.get(&(claim.kind, claim.value))?;
-                Some(Holder { kind: claim.kind, id, known: self.patients.get(&id)?.known()? })
-            })
-            .collect()
+        let mut holders = Vec::new();
+        for Claim { kind, value, .. } in claims(account, Some(&draft.email), draft.external_id.as_deref()) {
+            for id in self.by_claim.get(&(kind, value)).into_iter().flatten() {
+                let known = self.patients.get(id).and_then(Patient::known);
+                holders.extend(known.map(|known| Holder { kind, id: *id, known }));
+            }
+        }
+        holders
     }
 }

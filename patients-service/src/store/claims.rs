@@ -3,12 +3,12 @@
 
 use super::clinics::Sharing;
 use crate::desk::Decided;
-use crate::domain::Refusal;
 use crate::domain::fields::{Claim, ClaimKind};
+use crate::domain::{Patient, Refusal};
 use shared_runtime::db::{Conn, Rows, Tx};
 use shared_runtime::group::Abort;
 use shared_runtime::{execute, fetch_optional};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use uuid::Uuid;
 
 struct Taking {
@@ -20,19 +20,24 @@ struct Taking {
 /// Releases what patients no longer hold and takes what they now hold. [`Abort::Conflict`] where
 /// something is held by another.
 pub async fn exchange(tx: &mut Tx, decided: &[Decided], sharing: &Sharing) -> Result<(), Abort> {
-    for one in decided.iter().filter(|one| !released(one).is_empty()) {
-        for claim in released(one) {
+    let moves = moves(decided);
+    for one in &moves {
+        for claim in one.released() {
             execute!(
                 tx.conn(),
                 "delete from claims where account_id = $1 and kind = $2 and value = $3 and patient_id = $4",
                 claim.account.as_str(),
                 claim.kind.as_str(),
                 &claim.value,
-                one.event.stream
+                one.patient
             )?;
         }
     }
-    let taking: Vec<Taking> = decided.iter().flat_map(|one| taken_by(one, sharing)).collect();
+    let mut taking: Vec<Taking> = moves.iter().flat_map(|one| one.taken(sharing)).collect();
+    // In one order for all writers, so that no two wait for each other.
+    taking.sort_by(|a, b| {
+        (a.claim.kind.as_str(), &a.claim.value).cmp(&(b.claim.kind.as_str(), &b.claim.value))
+    });
     let rows = Rows::of("claims")
         .from(&taking, "account_id", |t| t.claim.account.as_str().to_owned())
         .from(&taking, "kind", |t| t.claim.kind.as_str().to_owned())
@@ -45,8 +50,8 @@ pub async fn exchange(tx: &mut Tx, decided: &[Decided], sharing: &Sharing) -> Re
 
 /// Says which claim another patient holds, if any.
 pub async fn taken(tx: &mut Tx, decided: &[Decided], sharing: &Sharing) -> Result<Option<Refusal>, Abort> {
-    for one in decided {
-        for taking in taken_by(one, sharing) {
+    for one in moves(decided) {
+        for taking in one.taken(sharing) {
             if taking.slot != Uuid::nil() {
                 continue;
             }
@@ -76,19 +81,43 @@ async fn holder(conn: Conn<'_>, claim: &Claim, but: Uuid) -> sqlx::Result<Option
     Ok(found.map(|(holder,)| holder))
 }
 
-fn released(one: &Decided) -> Vec<Claim> {
-    let kept: HashSet<Claim> = one.after.claims().into_iter().collect();
-    one.before.claims().into_iter().filter(|claim| !kept.contains(claim)).collect()
+/// What a group of commands does to one patient's claims. A group may hold several commands to one
+/// patient: only where the first began and where the last ended counts, or an address held in between
+/// would stay claimed.
+struct Move<'a> {
+    patient: Uuid,
+    before: &'a Patient,
+    after: &'a Patient,
 }
 
-fn taken_by(one: &Decided, sharing: &Sharing) -> Vec<Taking> {
-    let held: HashSet<Claim> = one.before.claims().into_iter().collect();
-    let fresh = one.after.claims().into_iter().filter(|claim| !held.contains(claim));
-    fresh
-        .map(|claim| {
-            let shared = claim.kind == ClaimKind::Email && sharing.allowed(&claim.account);
-            let slot = if shared { one.event.stream } else { Uuid::nil() };
-            Taking { claim, slot, patient: one.event.stream }
-        })
-        .collect()
+fn moves(decided: &[Decided]) -> Vec<Move<'_>> {
+    let mut moves: Vec<Move<'_>> = Vec::new();
+    let mut places: HashMap<Uuid, usize> = HashMap::new();
+    for one in decided {
+        let place = *places.entry(one.event.stream).or_insert(moves.len());
+        match moves.get_mut(place) {
+            Some(begun) => begun.after = &one.after,
+            None => moves.push(Move { patient: one.event.stream, before: &one.before, after: &one.after }),
+        }
+    }
+    moves
+}
+
+impl Move<'_> {
+    fn released(&self) -> Vec<Claim> {
+        let kept: HashSet<Claim> = self.after.claims().into_iter().collect();
+        self.before.claims().into_iter().filter(|claim| !kept.contains(claim)).collect()
+    }
+
+    fn taken(&self, sharing: &Sharing) -> Vec<Taking> {
+        let held: HashSet<Claim> = self.before.claims().into_iter().collect();
+        let fresh = self.after.claims().into_iter().filter(|claim| !held.contains(claim));
+        fresh
+            .map(|claim| {
+                let shared = claim.kind == ClaimKind::Email && sharing.allowed(&claim.account);
+                let slot = if shared { self.patient } else { Uuid::nil() };
+                Taking { claim, slot, patient: self.patient }
+            })
+            .collect()
+    }
 }

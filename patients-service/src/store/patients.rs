@@ -44,7 +44,7 @@ macro_rules! patient_columns {
          p.notes, p.external_id, p.clinician_id, p.clinician_name, p.preferred_language, p.incomplete,
          p.created_at, p.updated_at, p.sort_name,
          exists (select 1 from patient_invite i
-                  where i.patient_id = p.id and i.pending and i.expires_at > $2) as has_pending_invite"
+                  where i.patient_id = p.id and i.account_id = p.account_id and i.pending and i.expires_at > $2) as has_pending_invite"
     };
 }
 

@@ -1,0 +1,20 @@
+//! patients-service as its callers meet it, on both databases.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod archiving;
+mod changes;
+mod clinic;
+mod imports;
+mod imports_matching;
+mod imports_refused;
+mod invites;
+mod lists;
+mod personal_data;
+mod records;
+mod refusals;
+mod repeats;
+mod rights;
+mod texts;
+mod together;
