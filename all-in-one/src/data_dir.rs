@@ -31,7 +31,11 @@ pub struct DataDir(PathBuf);
 impl DataDir {
     /// The directory at `path`; made where there is none.
     pub fn open(path: &Path) -> Result<DataDir> {
-        std::fs::create_dir_all(path)
+        // Read models hold personal data in the clear: only the owner looks in.
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(path)
             .with_context(|| format!("cannot make the data directory {}", path.display()))?;
         Ok(DataDir(path.to_owned()))
     }

@@ -98,12 +98,11 @@ impl<T> JsonSchema for Secret<T> {
     }
 }
 
-/// Takes the personal member off an event's data. `None` where the event has none, or an erased one.
+/// Takes the personal fields off an event's data. `None` where it has none; a word in their place
+/// (`erased`) stays where it is, since there is nothing to seal in it.
 pub fn split(data: &mut Value) -> Option<Value> {
-    match data.as_object_mut()?.remove(MEMBER)? {
-        Value::Null | Value::String(_) => None,
-        fields => Some(fields),
-    }
+    let members = data.as_object_mut()?;
+    if members.get(MEMBER)?.is_object() { members.remove(MEMBER) } else { None }
 }
 
 /// Puts the personal member back.
@@ -132,6 +131,13 @@ mod tests {
         assert_eq!(data, json!({"status": "pending"}));
         join(&mut data, personal);
         assert_eq!(data, whole);
+    }
+
+    #[test]
+    fn a_word_in_place_of_fields_stays_with_the_data() {
+        let mut data = json!({"status": "pending", "personal": "erased"});
+        assert_eq!(split(&mut data), None);
+        assert_eq!(data["personal"], "erased");
     }
 
     #[test]

@@ -135,9 +135,9 @@ impl World {
             audience: AUDIENCE.to_owned(),
             algorithm: Algorithm::EdDSA,
         };
-        let service = PatientsService::open(Parts {
-            database_url: &urls.database,
-            keys_url: &urls.keys,
+        let service = PatientsService::new(Parts {
+            db: Db::open(&urls.database, 16, migrations::PATIENTS).await.unwrap(),
+            keys: Db::open(&urls.keys, 4, migrations::KEYS).await.unwrap(),
             bus: Bus::open(&bus_url, Topology::standard()).await.unwrap(),
             secrets: secrets.clone(),
             verifier: Verifier::new(config, hands(clock)).unwrap(),

@@ -49,7 +49,7 @@ impl Invite {
 
     pub fn accepted(&self, version: i64, user_id: Uuid) -> Incoming {
         let invite = self.facts(InviteStatus::Accepted);
-        self.say(version, Event::InviteAccepted(InviteAccepted { invite, user_id }))
+        self.say(version, Event::InviteAccepted(InviteAccepted { invite, user_id, personal: None }))
     }
 
     pub fn revoked(&self, version: i64) -> Incoming {
