@@ -2,7 +2,7 @@
 //! service with the wrong ones does not start and says why, and what was destroyed stays destroyed.
 
 use shared_runtime::bus::{Bus, Topology};
-use shared_runtime::core::{Core, Databases, StartError};
+use shared_runtime::core::{Core, StartError};
 use shared_runtime::keys::{DataKeys, Found, Keyring, KeyringError, KeysError};
 use shared_runtime::secrets::{Missing, Secrets};
 use shared_runtime::{Db, execute};
@@ -93,9 +93,9 @@ async fn a_service_with_the_wrong_keys_does_not_start_and_says_why(door: Door) {
     let place = databases.folder();
     let open = async |secrets: &Secrets| {
         let bus = Bus::open("amqp://127.0.0.1:1/%2f", Topology::standard()).await.unwrap();
-        let steps = (migrations::CORE, migrations::KEYS);
-        let databases = Databases { url: &url, steps: steps.0, keys_url: &keys_url, keys_steps: steps.1 };
-        Core::open("patients", databases, bus, secrets, shared_runtime::Clock::System).await
+        let db = Db::open(&url, 4, migrations::CORE).await.unwrap();
+        let keys_db = Db::open(&keys_url, 4, migrations::KEYS).await.unwrap();
+        Core::new("patients", db, keys_db, bus, secrets, shared_runtime::Clock::System).await
     };
     let right = Secrets::open(&place.join("right"), "patients", Missing::Make).unwrap();
     let core = open(&right).await.unwrap();

@@ -19,6 +19,8 @@ pub enum Door {
 #[derive(Debug)]
 pub struct TestDatabases {
     door: Door,
+    /// On PostgreSQL: schemas of the one database instead of databases.
+    schemas: bool,
     /// In every name, so that tests can run beside each other on one server.
     mark: String,
     folder: PathBuf,
@@ -31,13 +33,26 @@ impl TestDatabases {
     /// # Panics
     /// Without a server for [`Door::Postgres`].
     pub async fn new(door: Door) -> TestDatabases {
+        TestDatabases::make(door, false)
+    }
+
+    /// The same in schemas of the server's own database: made and dropped in a moment, where a database
+    /// takes the server a checkpoint. Not for tests that look at the locks of the whole database.
+    ///
+    /// # Panics
+    /// Without a server for [`Door::Postgres`].
+    pub async fn in_schemas(door: Door) -> TestDatabases {
+        TestDatabases::make(door, true)
+    }
+
+    fn make(door: Door, schemas: bool) -> TestDatabases {
         let mark = Clock::System.new_id().simple().to_string();
         let folder = std::env::temp_dir().join(format!("pf-test-{mark}"));
         if door == Door::Postgres {
             server();
         }
         std::fs::create_dir_all(&folder).expect("a folder for the test");
-        TestDatabases { door, mark, folder, made: Mutex::default() }
+        TestDatabases { door, schemas, mark, folder, made: Mutex::default() }
     }
 
     /// Which side.
@@ -50,6 +65,10 @@ impl TestDatabases {
         &self.folder
     }
 
+    fn kind(&self) -> &'static str {
+        if self.schemas { "schema" } else { "database" }
+    }
+
     /// The URL of the database of that name, which is made when it is first asked for.
     pub async fn url(&self, name: &str) -> String {
         match self.door {
@@ -58,9 +77,10 @@ impl TestDatabases {
                 let name = format!("t_{}_{name}", self.mark);
                 let new = self.made.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone());
                 if new {
-                    on_server(&format!("create database {name}")).await.expect("a database for the test");
+                    let sql = format!("create {} {name}", self.kind());
+                    on_server(&sql).await.expect("a database for the test");
                 }
-                beside(&server(), &name)
+                if self.schemas { within(&server(), &name) } else { beside(&server(), &name) }
             }
         }
     }
@@ -69,6 +89,8 @@ impl TestDatabases {
 impl Drop for TestDatabases {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.folder);
+        let kind = self.kind();
+        let how = if self.schemas { "cascade" } else { "with (force)" };
         let made = std::mem::take(self.made.get_mut().unwrap_or_else(PoisonError::into_inner));
         if made.is_empty() {
             return;
@@ -78,7 +100,7 @@ impl Drop for TestDatabases {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             let Ok(runtime) = runtime else { return };
             for name in made {
-                let sql = format!("drop database if exists {name} with (force)");
+                let sql = format!("drop {kind} if exists {name} {how}");
                 let _ = runtime.block_on(on_server(&sql));
             }
         });
@@ -103,6 +125,12 @@ fn beside(url: &str, name: &str) -> String {
     let (base, query) = url.split_once('?').map_or((url, None), |(base, query)| (base, Some(query)));
     let base = base.rsplit_once('/').map_or(base, |(server, _)| server);
     query.map_or(format!("{base}/{name}"), |query| format!("{base}/{name}?{query}"))
+}
+
+/// The same database, another schema.
+fn within(url: &str, schema: &str) -> String {
+    let more = if url.contains('?') { '&' } else { '?' };
+    format!("{url}{more}options[search_path]={schema}")
 }
 
 /// Runs each case on both databases: `postgres::CASE` and `sqlite::CASE`. A case is an async function

@@ -71,7 +71,7 @@ impl Ground {
             tokens: Keyring::generate("t1"),
             signing: generate_signing_key().expect("a key"),
             folder,
-            databases: TestDatabases::new(door).await,
+            databases: TestDatabases::in_schemas(door).await,
         }
     }
 

@@ -2,27 +2,26 @@
 
 pub mod client;
 pub mod csv;
-mod databases;
 pub mod past;
 pub mod told;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use client::Api;
-use databases::Urls;
 use patients_service::service::{NAME, Parts, PatientsService};
 use shared_events::AccountId;
 use shared_http::{
     Algorithm, Claims, KeySource, Limits, ManneredConfig, Minter, Role, Verifier, VerifierConfig,
     generate_signing_key, manners,
 };
+use shared_runtime::Db;
 use shared_runtime::bus::{Bus, Topology};
 use shared_runtime::clock::Clock;
 use shared_runtime::keys::Keyring;
 use shared_runtime::secrets::Secrets;
 use std::future::Future;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+use testkit::databases::{Door, TestDatabases};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -31,13 +30,6 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 const ISSUER: &str = "https://id.example.org";
 const AUDIENCE: &str = "patient-first";
 
-/// Which database a case runs on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Door {
-    Sqlite,
-    Postgres,
-}
-
 /// Makes two tests of each case, one a database, in modules named after it.
 macro_rules! on_both_databases {
     ($( $case:ident ),+ $(,)?) => {
@@ -45,7 +37,7 @@ macro_rules! on_both_databases {
             $(
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn $case() {
-                    crate::common::on(crate::common::Door::Sqlite, super::$case).await
+                    crate::common::on(testkit::databases::Door::Sqlite, super::$case).await
                 }
             )+
         }
@@ -54,7 +46,7 @@ macro_rules! on_both_databases {
             $(
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn $case() {
-                    crate::common::on(crate::common::Door::Postgres, super::$case).await
+                    crate::common::on(testkit::databases::Door::Postgres, super::$case).await
                 }
             )+
         }
@@ -69,8 +61,6 @@ where
 {
     let world = World::new(door).await;
     let outcome = tokio::time::timeout(PATIENCE, tokio::spawn(case(world.clone()))).await;
-    world.0.urls.remove().await;
-    std::fs::remove_dir_all(&world.0.dir).unwrap();
     match outcome.expect("the case ends in time") {
         Ok(()) => {}
         Err(failed) => std::panic::resume_unwind(failed.into_panic()),
@@ -82,8 +72,7 @@ where
 pub struct World(Arc<Inner>);
 
 struct Inner {
-    dir: PathBuf,
-    urls: Urls,
+    databases: TestDatabases,
     secrets: Secrets,
     clock: Clock,
     minter: Minter,
@@ -91,15 +80,12 @@ struct Inner {
 
 impl World {
     async fn new(door: Door) -> World {
-        let dir = std::env::temp_dir().join(format!("pf-patients-{}", Clock::System.new_id()));
-        std::fs::create_dir_all(&dir).unwrap();
         let at: DateTime<Utc> = "2026-11-23T08:00:00Z".parse().unwrap();
         let clock = Clock::manual(at);
         let (private, _) = generate_signing_key().unwrap();
         let ring = || Keyring::generate("k1");
         World(Arc::new(Inner {
-            urls: Urls::make(door, &dir).await,
-            dir,
+            databases: TestDatabases::in_schemas(door).await,
             secrets: Secrets { wrapping: ring(), bus: ring(), http: ring() },
             minter: Minter::new(&private, ISSUER, AUDIENCE, hands(&clock)).unwrap(),
             clock,
@@ -108,7 +94,7 @@ impl World {
 
     /// The files of the embedded bus, and of the databases where they are files.
     pub fn dir(&self) -> &std::path::Path {
-        &self.0.dir
+        self.0.databases.folder()
     }
 
     /// The clock, which stands until it is moved.
@@ -127,8 +113,8 @@ impl World {
     }
 
     async fn start(&self, working: bool) -> Served {
-        let Inner { dir, urls, secrets, clock, minter } = &*self.0;
-        let bus_url = format!("embedded:{}", dir.join("bus.db").display());
+        let Inner { databases, secrets, clock, minter } = &*self.0;
+        let bus_url = format!("embedded:{}", databases.folder().join("bus.db").display());
         let config = VerifierConfig {
             keys: KeySource::Pem(minter.public_pem().to_owned()),
             issuer: ISSUER.to_owned(),
@@ -136,8 +122,8 @@ impl World {
             algorithm: Algorithm::EdDSA,
         };
         let service = PatientsService::new(Parts {
-            db: Db::open(&urls.database, 16, migrations::PATIENTS).await.unwrap(),
-            keys: Db::open(&urls.keys, 4, migrations::KEYS).await.unwrap(),
+            db: Db::open(&databases.url("patients").await, 16, migrations::PATIENTS).await.unwrap(),
+            keys: Db::open(&databases.url("keys").await, 4, migrations::KEYS).await.unwrap(),
             bus: Bus::open(&bus_url, Topology::standard()).await.unwrap(),
             secrets: secrets.clone(),
             verifier: Verifier::new(config, hands(clock)).unwrap(),
