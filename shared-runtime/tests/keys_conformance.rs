@@ -1,6 +1,8 @@
 //! What the keys promise, on both databases: nobody shares one, none is used before it is durable, a
 //! service with the wrong ones does not start and says why, and what was destroyed stays destroyed.
 
+#![expect(clippy::unwrap_used, reason = "in a test, a panic is how a failure is said")]
+
 use shared_runtime::bus::{Bus, Topology};
 use shared_runtime::core::{Core, StartError};
 use shared_runtime::keys::{DataKeys, Found, Keyring, KeyringError, KeysError};

@@ -88,7 +88,7 @@ mod on_a_server {
                             return Ok(());
                         }
                         if said.windows(6).any(|word| word == b"COMMIT") {
-                            server.read(&mut down).await?; // so it is done
+                            let _answer = server.read(&mut down).await?; // so it is done
                             return Ok(());
                         }
                     }

@@ -5,6 +5,8 @@
 //!
 //! `postgres::…` needs a server in `PF_TEST_POSTGRES_URL`; `sqlite::…` needs nothing.
 
+#![expect(clippy::unwrap_used, reason = "in a test, a panic is how a failure is said")]
+
 mod appending;
 mod doors;
 mod killed;
