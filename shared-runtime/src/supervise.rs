@@ -49,7 +49,7 @@ mod tests {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicU32, Ordering};
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn work_that_fails_or_panics_is_started_again() {
         let runs = Arc::new(AtomicU32::new(0));
         let seen = runs.clone();

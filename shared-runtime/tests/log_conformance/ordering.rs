@@ -16,7 +16,7 @@ testkit::on_both_databases!(
 );
 
 const WRITERS: u64 = 6;
-const ROUNDS: u64 = 40;
+const ROUNDS: u64 = 25;
 /// Streams that all writers write to.
 const SHARED: usize = 3;
 
