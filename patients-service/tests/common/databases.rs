@@ -1,4 +1,4 @@
-//! Databases of a case's own: files, or databases of the private server under random names.
+//! Databases of a case's own: files, or a database of the private server under a random name.
 
 use super::Door;
 use shared_runtime::clock::Clock;
@@ -9,8 +9,8 @@ use std::path::Path;
 pub struct Urls {
     pub database: String,
     pub keys: String,
-    /// Databases to drop at the end.
-    made: Vec<String>,
+    /// What to drop at the end.
+    made: Option<String>,
 }
 
 impl Urls {
@@ -19,22 +19,24 @@ impl Urls {
             Door::Sqlite => Urls {
                 database: format!("sqlite:{}", dir.join("patients.db").display()),
                 keys: format!("sqlite:{}", dir.join("keys.db").display()),
-                made: Vec::new(),
+                made: None,
             },
             Door::Postgres => {
                 let name = format!("pf_patients_{}", Clock::System.new_id().simple());
-                let made = vec![name.clone(), format!("{name}_keys")];
-                let create = |name| on_server(format!("create database {name}"));
-                tokio::join!(create(&made[0]), create(&made[1]));
-                Urls { database: url_of(&made[0]), keys: url_of(&made[1]), made }
+                run(&server_url(), format!("create database {name}")).await;
+                let database = url_of(&name);
+                // The keys in a schema of their own: a second database would take as long as many a case.
+                run(&database, "create schema keys".to_owned()).await;
+                let sign = if database.contains('?') { '&' } else { '?' };
+                let keys = format!("{database}{sign}options[search_path]=keys");
+                Urls { database, keys, made: Some(name) }
             }
         }
     }
 
     pub async fn remove(&self) {
-        if let [one, other] = self.made.as_slice() {
-            let remove = |name| on_server(format!("drop database {name} with (force)"));
-            tokio::join!(remove(one), remove(other));
+        if let Some(name) = &self.made {
+            run(&server_url(), format!("drop database {name} with (force)")).await;
         }
     }
 }
@@ -46,12 +48,13 @@ fn server_url() -> String {
 
 fn url_of(database: &str) -> String {
     let server = server_url();
-    let (server, _) = server.rsplit_once('/').expect("the URL names a database");
-    format!("{server}/{database}")
+    let (place, options) = server.split_once('?').map_or((server.as_str(), None), |(p, o)| (p, Some(o)));
+    let (server, _) = place.rsplit_once('/').expect("the URL names a database");
+    options.map_or_else(|| format!("{server}/{database}"), |options| format!("{server}/{database}?{options}"))
 }
 
-async fn on_server(sql: String) {
-    let options: PgConnectOptions = server_url().parse().expect("PF_TEST_POSTGRES_URL is a URL");
+async fn run(url: &str, sql: String) {
+    let options: PgConnectOptions = url.parse().expect("PF_TEST_POSTGRES_URL is a URL");
     let mut server = options.connect().await.expect("the server of PF_TEST_POSTGRES_URL answers");
     // Names are made here, of letters and digits.
     sqlx::query(AssertSqlSafe(sql)).execute(&mut server).await.expect("done");
