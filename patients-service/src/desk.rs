@@ -78,10 +78,10 @@ impl Desk for Patients {
     }
 
     async fn execute(&self, tx: &mut Tx, commands: &[Command], round: u32) -> Result<Vec<Outcome>, Abort> {
-        if round > 0 {
-            if let Some(early) = self.look_first(tx, &commands[0]).await? {
-                return Ok(vec![early]);
-            }
+        if round > 0
+            && let Some(early) = self.look_first(tx, &commands[0]).await?
+        {
+            return Ok(vec![early]);
         }
         let mut patients = self.load(tx, commands).await?;
         let keys = self.keys_for_new(commands).await?;
@@ -100,10 +100,10 @@ impl Desk for Patients {
             outcomes.push(outcome);
         }
         let sharing = store::clinics::sharing(tx, &decided).await?;
-        if round > 0 {
-            if let Some(refusal) = store::claims::taken(tx, &decided, &sharing).await? {
-                return Ok(vec![Err(refusal)]);
-            }
+        if round > 0
+            && let Some(refusal) = store::claims::taken(tx, &decided, &sharing).await?
+        {
+            return Ok(vec![Err(refusal)]);
         }
         self.write(tx, &decided, &sharing).await?;
         self.remember(tx, commands, &outcomes).await?;

@@ -8,6 +8,10 @@
 //! * [`import`]: a clinic's register, row by row.
 //! * [`settings`]: changing a clinic's settings.
 //! * [`service`]: all of it put together and run.
+//!
+//! A new command begins in [`domain`]: an ask, its refusals, and a case in `domain/tests`. Then its route
+//! in [`http`], and a case in `tests/service`, which asks the running service on both databases; another
+//! clinic's turn at it goes into `every_route` of `tests/service/rights.rs`.
 
 pub mod consumers;
 pub mod desk;

@@ -101,7 +101,7 @@ impl RawDraft {
     /// absent. `today` bounds dates of birth.
     pub fn read(self, today: NaiveDate) -> Result<Draft, Vec<FieldError>> {
         let mut errors = Errors::default();
-        let email = errors.required("email", self.email, |text| Email::parse(text));
+        let email = errors.required("email", self.email, Email::parse);
         let first_name = errors.required("first_name", self.first_name, name);
         let last_name = errors.required("last_name", self.last_name, name);
         let phone = errors.optional("phone", self.phone, phone);

@@ -191,7 +191,7 @@ impl PatientPatchBody {
         use shared_events::values::opaque;
         let mut errors = Errors::default();
         let patch = Patch {
-            email: needed(&mut errors, "email", self.email, |text| Email::parse(text)),
+            email: needed(&mut errors, "email", self.email, Email::parse),
             first_name: needed(&mut errors, "first_name", self.first_name, name),
             last_name: needed(&mut errors, "last_name", self.last_name, name),
             phone: clearable(&mut errors, "phone", self.phone, phone),

@@ -14,7 +14,7 @@ use shared_runtime::Tx;
 use shared_runtime::core::Core;
 use shared_runtime::group::Abort;
 use shared_runtime::keys::{Found, KeysError};
-use shared_runtime::log::{Meta, NewEvent};
+use shared_runtime::log::{LogError, Meta, NewEvent};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,6 +27,9 @@ use uuid::Uuid;
 const BATCH: i64 = 500;
 /// How often a worker looks for imports that another copy of the service took in.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// How often in a row a batch is decided again before the worker pauses and says so.
+const CONFLICTS: u32 = 5;
 
 /// Carries imports out.
 #[derive(Clone)]
@@ -53,8 +56,18 @@ pub enum Stepped {
 impl Worker {
     /// Works until `stop`.
     pub async fn run(&self, stop: &CancellationToken) -> Result<(), String> {
+        let mut conflicts = 0;
         while !stop.is_cancelled() {
-            if self.step().await.map_err(|abort| abort.to_string())? == Stepped::Idle {
+            let stepped = match self.step().await {
+                // Somebody put one of the batch's patients on record meanwhile: decide again.
+                Err(Abort::Conflict | Abort::Log(LogError::Conflict)) if conflicts < CONFLICTS => {
+                    conflicts += 1;
+                    continue;
+                }
+                stepped => stepped.map_err(|abort| abort.to_string())?,
+            };
+            conflicts = 0;
+            if stepped == Stepped::Idle {
                 tokio::select! {
                     () = stop.cancelled() => {}
                     () = self.waits.notified() => {}

@@ -1,7 +1,7 @@
 //! A clinic's register in one file, from upload to outcome.
 
 use crate::common::client::at;
-use crate::common::csv::{HEADERS, IGNORED, carry_out, counts, failures, file, import, outcome, row};
+use crate::common::csv::{IGNORED, carry_out, counts, failures, file, import, outcome, row};
 use crate::common::{Served, World, number, on_both_databases, until};
 use patients_service::import::worker::Stepped;
 use serde_json::json;
@@ -18,6 +18,7 @@ on_both_databases!(
     rows_are_sealed_and_gone_when_done,
     an_imported_patient_is_one_like_any_other,
     two_workers_make_each_patient_once,
+    staff_and_an_import_meet_at_the_same_patients,
 );
 
 async fn a_real_export_becomes_patients_and_its_other_columns_are_named(world: World) {
@@ -191,5 +192,25 @@ async fn two_workers_make_each_patient_once(world: World) {
         created += counts(&done)[0];
     }
     assert_eq!((created, number!(served, "select count(*) from patients")), (900, 900));
-    assert!(HEADERS.contains("EMAIL"));
+}
+
+async fn staff_and_an_import_meet_at_the_same_patients(world: World) {
+    let served = world.work().await;
+    let id = served.staff().upload(file((0..1500).map(row))).await.is(202).id();
+    let mut asked = tokio::task::JoinSet::new();
+    for number in (0..1500).step_by(50) {
+        let staff = served.staff();
+        let body = json!({
+            "email": format!("imported{number}@example.org"), "first_name": "By", "last_name": "Hand",
+        });
+        asked.spawn(async move { staff.post("/api/patients", &body).await.status });
+    }
+    let by_hand = asked.join_all().await;
+    assert!(by_hand.iter().all(|status| [201, 409].contains(status)), "{by_hand:?}");
+    let by_hand = by_hand.into_iter().filter(|status| *status == 201).count() as i64;
+    let done = outcome(&served.staff(), id).await;
+    assert_eq!(counts(&done), [1500 - by_hand, 0, 0, by_hand]);
+    assert!(failures(&done).iter().all(|(_, reason)| reason == "email_taken"), "{done}");
+    assert_eq!(number!(served, "select count(*) from patients"), 1500);
+    served.close().await;
 }
