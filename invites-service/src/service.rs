@@ -87,7 +87,8 @@ impl Invites {
     /// Starts what runs in the background: the relay, the consumer and the sweeper, each started again
     /// when it fails. They end after `stop`; await the handles.
     pub fn work(&self, stop: &CancellationToken) -> Vec<JoinHandle<()>> {
-        vec![self.api.core.relay(stop), self.api.core.consume(self.hearer(), stop), self.sweep(stop)]
+        let core = &self.api.core;
+        vec![core.relay(stop), core.prune(stop), core.consume(self.hearer(), stop), self.sweep(stop)]
     }
 
     fn sweep(&self, stop: &CancellationToken) -> JoinHandle<()> {

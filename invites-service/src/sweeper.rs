@@ -1,4 +1,4 @@
-//! Says that what lapsed has lapsed, and forgets answers nobody can ask for any more.
+//! Says that what lapsed has lapsed.
 //!
 //! Only the history depends on it: an invite past its expiry is refused and listed as expired whether
 //! or not the sweeper came by.
@@ -10,7 +10,6 @@ use shared_events::AccountId;
 use shared_runtime::Db;
 use shared_runtime::clock::Clock;
 use shared_runtime::group::{Abort, Group, Unanswered};
-use shared_runtime::idempotency;
 use shared_runtime::log::Meta;
 use std::time::Duration;
 use tokio::task::JoinSet;
@@ -20,15 +19,6 @@ use tokio_util::sync::CancellationToken;
 const BATCH: i64 = 200;
 /// How often it looks when there was nothing to do.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
-
-/// What one sweep did.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Swept {
-    /// Invites that were said to have lapsed.
-    pub expired: usize,
-    /// Kept answers that were dropped.
-    pub pruned: u64,
-}
 
 /// Ends lapsed invites.
 #[derive(Clone)]
@@ -48,8 +38,8 @@ impl Sweeper {
     /// What kept it from sweeping, in words; it may simply be started again.
     pub async fn run(&self, stop: &CancellationToken) -> Result<(), String> {
         while !stop.is_cancelled() {
-            let swept = self.sweep_once().await.map_err(|error| error.to_string())?;
-            if swept == Swept::default() {
+            let expired = self.sweep_once().await.map_err(|error| error.to_string())?;
+            if expired == 0 {
                 tokio::select! {
                     () = stop.cancelled() => {}
                     () = tokio::time::sleep(LOOK_EVERY) => {}
@@ -59,11 +49,11 @@ impl Sweeper {
         Ok(())
     }
 
-    /// One batch. Two sweepers at once do no harm: the second finds each invite ended.
+    /// One batch; how many invites it ended. Two sweepers at once do no harm: the second finds each invite ended.
     ///
     /// # Errors
     /// The database is away or in the way.
-    pub async fn sweep_once(&self) -> Result<Swept, Unanswered> {
+    pub async fn sweep_once(&self) -> Result<usize, Unanswered> {
         let now = self.clock.now();
         let mut reader = self.db.read().await.map_err(Abort::from)?;
         let lapsed = store::invites::lapsed(reader.conn(), now, BATCH).await.map_err(Abort::from)?;
@@ -88,13 +78,6 @@ impl Sweeper {
             let outcome = ended.map_err(|_| Unanswered::Failed("ending an invite panicked".to_owned()))??;
             expired += usize::from(matches!(outcome, Ok(crate::desk::Done::Now { changed: true, .. })));
         }
-        Ok(Swept { expired, pruned: self.prune().await? })
-    }
-
-    async fn prune(&self) -> Result<u64, Abort> {
-        let mut tx = self.db.begin().await?;
-        let pruned = idempotency::prune(&mut tx, self.clock.now()).await?;
-        tx.commit().await?;
-        Ok(pruned)
+        Ok(expired)
     }
 }

@@ -96,6 +96,7 @@ impl PatientsService {
         let until = stop.clone();
         vec![
             core.relay(stop),
+            core.prune(stop),
             core.consume(FromInvites { patients: self.desk.clone() }, stop),
             supervise("imports", stop.clone(), move || {
                 let (worker, until) = (worker.clone(), until.clone());

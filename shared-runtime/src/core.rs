@@ -4,14 +4,19 @@ use crate::bus::Bus;
 use crate::clock::Clock;
 use crate::consume::{Consumer, Handler};
 use crate::db::Db;
+use crate::idempotency;
 use crate::keys::{DataKeys, Keyring, KeysError};
 use crate::log::Log;
 use crate::relay::Relay;
 use crate::secrets::Secrets;
 use crate::supervise::supervise;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+
+/// How often answers that nobody can ask for any more are dropped.
+const PRUNE_EVERY: Duration = Duration::from_secs(600);
 
 /// A service's foundations. Cheap to clone.
 #[derive(Clone)]
@@ -91,6 +96,32 @@ impl Core {
             let (consumer, until) = (consumer.clone(), until.clone());
             async move { consumer.run(&until).await.map_err(|error| error.to_string()) }
         })
+    }
+
+    /// Drops answers to repeated commands that nobody can ask for any more, until `stop`.
+    pub fn prune(&self, stop: &CancellationToken) -> JoinHandle<()> {
+        let (core, until) = (self.clone(), stop.clone());
+        supervise("pruning", stop.clone(), move || {
+            let (core, until) = (core.clone(), until.clone());
+            async move {
+                while !until.is_cancelled() {
+                    core.prune_once().await.map_err(|error| error.to_string())?;
+                    tokio::select! {
+                        () = until.cancelled() => {}
+                        () = tokio::time::sleep(PRUNE_EVERY) => {}
+                    }
+                }
+                Ok(())
+            }
+        })
+    }
+
+    /// Drops what is too old once; returns how many answers went.
+    pub async fn prune_once(&self) -> sqlx::Result<u64> {
+        let mut tx = self.db.begin().await?;
+        let pruned = idempotency::prune(&mut tx, self.clock.now()).await?;
+        tx.commit().await?;
+        Ok(pruned)
     }
 
     /// Closes both databases; SQLite folds its write-ahead log into the file.

@@ -218,7 +218,16 @@ impl Api {
     ) -> Result<Accepted, Problem> {
         let Named { invite, issue_no } = link.named;
         for _ in 0..ROUNDS {
-            let login = self.login(link.patient, body).await?;
+            let login = match self.login(link.patient, body).await {
+                Ok(login) => login,
+                Err(refused) => {
+                    // Somebody may have used the link meanwhile, and the login asked for may be the one they
+                    // made: how the invite stands goes before what is wrong with a password.
+                    let prove = Ask::Prove { invite, issue_no, fact };
+                    self.submit(link.command(self, prove, meta)).await?;
+                    return Err(refused);
+                }
+            };
             let user_id = login.user_id();
             let (fact, names) = (fact.clone(), names.clone());
             let ask = Ask::Accept { invite, issue_no, fact, login, names };

@@ -25,8 +25,9 @@ use uuid::Uuid;
 const BATCH: usize = 200;
 /// How many deliveries may be on their way to us unacked.
 const PREFETCH: u16 = 400;
-/// How often a message is tried before it is parked.
-const TRIES: u32 = 5;
+/// How often a message is tried before it is parked: over some five seconds, so that contention ends and
+/// what it waits for may arrive.
+const TRIES: u32 = 8;
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 

@@ -20,7 +20,7 @@ use sqlx::sqlite::{
     Sqlite, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
     SqliteSynchronous,
 };
-use sqlx::{Transaction, pool::PoolConnection};
+use sqlx::{Connection as _, Transaction, pool::PoolConnection};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -201,6 +201,13 @@ impl Db {
         let unreachable = |cause| OpenError::Unreachable { shown: shown(url), cause };
         let db = if url.starts_with("postgres://") || url.starts_with("postgresql://") {
             let options = PgConnectOptions::from_str(url).map_err(unreachable)?;
+            // The pool would wait and then say only that it waited; one connection says what is wrong.
+            PgConnection::connect_with(&options)
+                .await
+                .map_err(unreachable)?
+                .close()
+                .await
+                .map_err(unreachable)?;
             let pool = PgPoolOptions::new()
                 .max_connections(connections)
                 .acquire_timeout(Duration::from_secs(5))

@@ -57,15 +57,6 @@ pub enum RelayError {
     Deposed,
 }
 
-/// What one step did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stepped {
-    /// There was nothing to send.
-    Idle,
-    /// So many events were sent and confirmed.
-    Sent(usize),
-}
-
 impl Relay {
     /// Relays until `stop`; on any error it lets go of the lease's work and reports.
     pub async fn run(&self, stop: &CancellationToken) -> Result<(), RelayError> {
@@ -93,48 +84,60 @@ impl Relay {
         Ok(())
     }
 
+    /// Publishes window after window. While one is on its way, the next is numbered, read and sealed: the
+    /// broker and the database then work at the same time. The cursor moves only over what was confirmed.
     async fn work(&self, lease: &Lease) -> Result<(), RelayError> {
         let mut publisher = self.bus.publisher().await?;
-        let mut cursor = self.cursor().await?;
+        let Cursor { log_id, published: mut after } = self.cursor().await?;
+        let mut window = self.prepare(lease.epoch, log_id, after).await?;
         loop {
-            if self.step(lease.epoch, &mut cursor, &mut publisher).await? == Stepped::Idle {
+            let Some(last) = window.sequences.last() else {
                 tokio::select! {
                     () = self.log.nudged() => {}
                     () = tokio::time::sleep(LOOK_EVERY) => {}
                 }
-            }
+                window = self.prepare(lease.epoch, log_id, after).await?;
+                continue;
+            };
+            after = *last;
+            let (sent, next) = tokio::join!(
+                self.send(lease.epoch, &mut publisher, &window),
+                self.prepare(lease.epoch, log_id, after)
+            );
+            sent?;
+            window = next?;
         }
     }
 
-    /// One step: number, read, publish, move the cursor.
-    async fn step(
-        &self,
-        epoch: i64,
-        cursor: &mut Cursor,
-        publisher: &mut Publisher,
-    ) -> Result<Stepped, RelayError> {
+    /// Numbers what was committed, and makes the messages of the next window above `after`.
+    async fn prepare(&self, epoch: i64, log_id: Uuid, after: i64) -> Result<Window, RelayError> {
         self.number(epoch).await?;
         let mut reader = self.db.read().await?;
-        let window =
-            self.log.window(reader.conn(), cursor.log_id, &self.bus_keys, cursor.published, WINDOW).await?;
-        drop(reader);
-        if window.is_empty() {
-            return Ok(Stepped::Idle);
+        let unsent = self.log.window(reader.conn(), log_id, &self.bus_keys, after, WINDOW).await?;
+        let (sequences, messages) =
+            unsent.into_iter().map(|unsent| (unsent.sequence, message(unsent))).unzip();
+        Ok(Window { sequences, messages })
+    }
+
+    /// Publishes a window, and moves the cursor over the part from its front that was confirmed.
+    async fn send(&self, epoch: i64, publisher: &mut Publisher, window: &Window) -> Result<(), RelayError> {
+        let published = publisher.publish(&window.messages, CONFIRM_WITHIN).await;
+        if let Some(last) = published.confirmed.checked_sub(1).and_then(|last| window.sequences.get(last)) {
+            lease::move_cursor(&self.db, epoch, *last).await?;
         }
-        let published = publisher.publish(&messages(&window), CONFIRM_WITHIN).await;
-        if let Some(last) = published.confirmed.checked_sub(1).and_then(|last| window.get(last)) {
-            lease::move_cursor(&self.db, epoch, last.sequence).await?;
-            cursor.published = last.sequence;
-        }
-        match published.failure {
-            None => Ok(Stepped::Sent(published.confirmed)),
-            Some(failure) => Err(failure.into()),
-        }
+        published.failure.map_or(Ok(()), |failure| Err(failure.into()))
     }
 
     async fn number(&self, epoch: i64) -> Result<(), RelayError> {
         if matches!(self.db, Db::Sqlite { .. }) {
             return Ok(()); // numbered as they were appended
+        }
+        let mut reader = self.db.read().await?;
+        let unnumbered = "select exists (select 1 from events where global_seq is null)";
+        let (some,) = fetch_one!(reader.conn(), (bool,), unnumbered)?;
+        drop(reader);
+        if !some {
+            return Ok(()); // an idle relay writes nothing
         }
         let mut tx = self.db.begin().await?;
         self.log.number(&mut tx, epoch).await?.ok_or(RelayError::Deposed)?;
@@ -153,14 +156,17 @@ struct Cursor {
     published: i64,
 }
 
-fn messages(window: &[Unsent]) -> Vec<Message> {
-    window
-        .iter()
-        .map(|unsent| Message {
-            id: unsent.envelope.id,
-            routing_key: unsent.routing_key.clone(),
-            body: serde_json::to_vec(&unsent.envelope).unwrap_or_default(),
-            traceparent: unsent.envelope.traceparent.clone(),
-        })
-        .collect()
+/// Events in their order, ready to be sent.
+struct Window {
+    sequences: Vec<i64>,
+    messages: Vec<Message>,
+}
+
+fn message(unsent: Unsent) -> Message {
+    Message {
+        id: unsent.envelope.id,
+        body: serde_json::to_vec(&unsent.envelope).unwrap_or_default(),
+        routing_key: unsent.routing_key,
+        traceparent: unsent.envelope.traceparent,
+    }
 }
