@@ -60,6 +60,13 @@ impl DataDir {
         self.file("secrets")
     }
 
+    /// Removes what told commands where the server is.
+    pub fn forget_server(&self) {
+        for name in ["server-url", "admin-url", "service-token"] {
+            let _ = std::fs::remove_file(self.file(name));
+        }
+    }
+
     /// Writes a file that only its owner may read, whole or not at all.
     pub fn write_private(&self, name: &str, text: &str) -> Result<()> {
         write_private(&self.file(name), text)
@@ -74,12 +81,30 @@ pub fn make_keys(secrets: &Path) -> Result<()> {
     keyring(secrets, "tokens", Missing::Make)?;
     let private = secrets.join("jwt-private.pem");
     if !private.exists() {
-        let (private_pem, public_pem) = generate_signing_key().context("cannot make a signing key")?;
-        // The public one first: a private key without it would look complete.
-        write_private(&secrets.join("jwt-public.pem"), &public_pem)?;
-        write_private(&private, &private_pem)?;
+        let (private_pem, _) = generate_signing_key().context("cannot make a signing key")?;
+        put_first(&private, &private_pem)?;
     }
-    Ok(())
+    // The public half is made from the private one, so that two who start at once write the same.
+    let public = minter(secrets, &Clock::System)?.public_pem().to_owned();
+    let path = secrets.join("jwt-public.pem");
+    if std::fs::read_to_string(&path).is_ok_and(|kept| kept == public) {
+        return Ok(());
+    }
+    write_private(&path, &public)
+}
+
+/// Writes a private file that must not be there yet; where another process was first, its file stays.
+fn put_first(path: &Path, text: &str) -> Result<()> {
+    let draft = path.with_extension(format!("draft{}", std::process::id()));
+    write_private(&draft, text)?;
+    let linked = std::fs::hard_link(&draft, path);
+    std::fs::remove_file(&draft).with_context(|| format!("cannot remove {}", draft.display()))?;
+    match linked {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+            Err(error).with_context(|| format!("cannot write {}", path.display()))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Makes tokens with the signing key of a secrets directory.
@@ -100,7 +125,7 @@ pub fn token(secrets: &Path, account: &AccountId, role: Role) -> Result<String> 
 
 fn write_private(path: &Path, text: &str) -> Result<()> {
     let write = || -> std::io::Result<()> {
-        let part = path.with_extension("part");
+        let part = path.with_extension(format!("part{}", std::process::id()));
         let mut file =
             std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&part)?;
         file.write_all(text.as_bytes())?;

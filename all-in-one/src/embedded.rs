@@ -35,6 +35,8 @@ impl Embedded {
         let bus = Bus::open(&format!("embedded:{}", path.display()), Topology::standard())
             .await
             .with_context(|| format!("cannot use the data directory {}", dir.path().display()))?;
+        // Whatever a killed server said of itself is true no longer.
+        dir.forget_server();
         let secrets = dir.secrets_dir();
         make_keys(&secrets)?;
         let verifier = verifier(&secrets, &clock)?;

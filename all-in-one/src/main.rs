@@ -14,12 +14,5 @@ struct Flags {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match commands::run(Flags::parse().command).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            // The whole chain on one line: what failed, then why.
-            eprintln!("patient-first: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    shared_host::ended("patient-first", commands::run(Flags::parse().command).await)
 }

@@ -9,11 +9,15 @@ use serde_json::Value;
 use shared_events::AccountId;
 use shared_host::serve::{Sockets, serve};
 use shared_http::Role;
+use shared_runtime::bus::BusError;
 use shared_runtime::clock::Clock;
 use std::path::Path;
 use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+
+/// How long an answer may take: a large file is read and kept before it is answered.
+const LONGEST: Duration = Duration::from_secs(300);
 
 /// A server to ask.
 pub struct Server {
@@ -33,7 +37,7 @@ struct Own {
 impl Server {
     /// The server at `url`, asked with `token`.
     pub fn at(url: &str, token: &str) -> Result<Server> {
-        let client = Client::builder().connect_timeout(Duration::from_secs(5)).build()?;
+        let client = Client::builder().connect_timeout(Duration::from_secs(5)).timeout(LONGEST).build()?;
         Ok(Server { url: url.trim_end_matches('/').to_owned(), token: token.to_owned(), client, own: None })
     }
 
@@ -46,14 +50,13 @@ impl Server {
             );
         }
         let dir = DataDir::open(dir)?;
-        if let Ok(url) = std::fs::read_to_string(dir.file("server-url")) {
-            let token = token(&dir.secrets_dir(), account, Role::Admin)?;
-            let server = Server::at(url.trim(), &token)?;
-            if server.alive().await {
-                return Ok(server);
-            }
-        }
-        let embedded = Embedded::open(&dir, "http://127.0.0.1:8080", Clock::System).await?;
+        // Who holds the directory's lock is its server; a file that names an address may be long out of date,
+        // and another program may listen there by now.
+        let embedded = match Embedded::open(&dir, "http://127.0.0.1:8080", Clock::System).await {
+            Ok(embedded) => embedded,
+            Err(error) if in_use(&error) => return Server::running(&dir, account).await,
+            Err(error) => return Err(error),
+        };
         let loopback = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
         let sockets = Sockets::bind(loopback, loopback).await?;
         let (public, _) = sockets.addresses()?;
@@ -64,12 +67,18 @@ impl Server {
         Ok(Server { own: Some(Own { embedded, stop, serving }), ..server })
     }
 
-    async fn alive(&self) -> bool {
-        self.client
-            .get(format!("{}/livez", self.url))
-            .send()
-            .await
-            .is_ok_and(|answer| answer.status().is_success())
+    /// The server that holds the directory, as soon as it has said where it is.
+    async fn running(dir: &DataDir, account: &AccountId) -> Result<Server> {
+        for _ in 0..100 {
+            if let Ok(url) = std::fs::read_to_string(dir.file("server-url")) {
+                return Server::at(url.trim(), &token(&dir.secrets_dir(), account, Role::Admin)?);
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        bail!(
+            "another process holds {} but does not serve: is a command still running?",
+            dir.path().display()
+        )
     }
 
     /// GETs a path.
@@ -103,6 +112,10 @@ impl Server {
         }
         Ok(())
     }
+}
+
+fn in_use(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| matches!(cause.downcast_ref(), Some(BusError::InUse(_))))
 }
 
 async fn read(answer: Response) -> Result<Value> {

@@ -44,7 +44,7 @@ insert into claims values ('bench', 'email', concat('pgbench-', :client_id::text
 insert into events (event_id, stream_id, stream_type, version, type, schema_ver, account_id, data, sealed, key_id, meta, occurred_at, recorded_at)
 values (gen_random_uuid(), gen_random_uuid(), 'patient', 1, 'PatientCreated', 1, 'bench',
         '{"origin": "staff", "status": "pending", "invites_void_before": 0}', decode(repeat('ab', 200), 'hex'), gen_random_uuid(),
-        '{"actor": "staff:operator", "correlation": "01a20742-5bb5-7691-8c6b-403a3c5462b6", "traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}', now(), now());
+        '{"actor": "staff operator", "correlation": "01a20742-5bb5-7691-8c6b-403a3c5462b6", "traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}', now(), now());
 insert into patients (id, account_id, version, status, email, first_name, last_name, phone, date_of_birth, external_id, incomplete, key_id, sort_name, search, created_at, updated_at)
 values (gen_random_uuid(), 'bench', 1, 'pending', concat('pgbench-', :client_id::text, '-', :n::text, '@example.org'), 'Ada', concat('Lovelace ', :n::text), '+44 20 7946 0018', '1990-02-28', concat('pgbench-', :client_id::text, '-', :n::text),
         false, gen_random_uuid(), concat('lovelace ', :n::text, ' ada'), concat('ada lovelace ', :n::text, ' ada pgbench-', :client_id::text, '-', :n::text, '@example.org pgbench-', :client_id::text, '-', :n::text), now(), now());

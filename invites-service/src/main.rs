@@ -21,20 +21,12 @@ struct Flags {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let flags = Flags::parse().service;
-    logs::start();
-    match run(flags).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            // The whole chain on one line, what failed and then why; a trace of our calls helps nobody who
-            // has a flag to correct.
-            eprintln!("invites-service: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    shared_host::ended("invites-service", run().await)
 }
 
-async fn run(flags: ServiceFlags) -> Result<()> {
+async fn run() -> Result<()> {
+    let flags = Flags::parse().service;
+    logs::start();
     let clock = Clock::System;
     let service = Invites::new(Parts {
         db: flags.database(migrations::INVITES).await?,

@@ -49,8 +49,14 @@ impl Passwords {
     }
 
     async fn work<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> Result<T, Unhashed> {
-        let _place = self.room.acquire().await.map_err(|_| Unhashed)?;
-        tokio::task::spawn_blocking(job).await.map_err(|_| Unhashed)
+        let place = self.room.clone().acquire_owned().await.map_err(|_| Unhashed)?;
+        // The place goes with the work, which goes on even if the caller does not wait for it.
+        let placed = move || {
+            let done = job();
+            drop(place);
+            done
+        };
+        tokio::task::spawn_blocking(placed).await.map_err(|_| Unhashed)
     }
 }
 

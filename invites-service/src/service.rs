@@ -7,6 +7,7 @@ use crate::passwords::Passwords;
 use crate::sweeper::Sweeper;
 use crate::tokens::Tokens;
 use axum::Router;
+use shared_host::health::Names;
 use shared_http::openapi::Document;
 use shared_http::{CursorKey, FingerprintKey, Health, Verifier};
 use shared_runtime::Db;
@@ -112,6 +113,7 @@ impl Invites {
 
     /// Adds what it leans on to the readiness page.
     pub fn health(&self, health: Health) -> Health {
-        shared_host::health::of_core(health, &self.api.core)
+        let names = Names { database: "invites_database", keys: "invites_keys", parked: "invites_parked" };
+        shared_host::health::of_core(health, &self.api.core, names)
     }
 }

@@ -7,6 +7,7 @@ use shared_host::serve::{Hosted, Sockets};
 use shared_host::{ServiceFlags, logs, serve, stop_on_signal};
 use shared_http::Health;
 use shared_runtime::clock::Clock;
+use std::process::ExitCode;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -19,7 +20,11 @@ struct Flags {
 }
 
 #[tokio::main]
-async fn main() -> Result<()> {
+async fn main() -> ExitCode {
+    shared_host::ended("patients-service", run().await)
+}
+
+async fn run() -> Result<()> {
     let flags = Flags::parse().service;
     logs::start();
     let clock = Clock::System;

@@ -5,6 +5,7 @@ use crate::desk::Patients;
 use crate::http::{self, App};
 use crate::import::worker::Worker;
 use axum::Router;
+use shared_host::health::Names;
 use shared_http::openapi::Document;
 use shared_http::{CursorKey, FingerprintKey, Health, Verifier};
 use shared_runtime::Db;
@@ -77,7 +78,8 @@ impl PatientsService {
 
     /// Adds what it leans on to the readiness page.
     pub fn health(&self, health: Health) -> Health {
-        shared_host::health::of_core(health, &self.app.core)
+        let names = Names { database: "patients_database", keys: "patients_keys", parked: "patients_parked" };
+        shared_host::health::of_core(health, &self.app.core, names)
     }
 
     /// The worker of imports; [`PatientsService::work`] runs one.

@@ -1,31 +1,49 @@
 //! What every service leans on, for the readiness page.
 
 use shared_http::Health;
+use shared_runtime::consume::count_parked;
 use shared_runtime::core::Core;
 
-/// Adds a service's databases, without which requests fail, and the bus, without which they do not: what
-/// is to be said waits in the log.
-pub fn of_core(health: Health, core: &Core) -> Health {
-    let (database, keys) = match core.log.source() {
-        "patients" => ("patients_database", "patients_keys"),
-        _ => ("invites_database", "invites_keys"),
-    };
-    let health = [(database, core.db.clone()), (keys, core.keys_db.clone())].into_iter().fold(
-        health,
-        |health, (name, db)| {
-            health.check(name, true, move || {
-                let db = db.clone();
-                async move { finding(db.ping().await.is_ok()) }
-            })
-        },
-    );
-    let bus = core.bus.clone();
-    health.check("bus", false, move || {
-        let bus = bus.clone();
-        async move { finding(bus.ping().await.is_ok()) }
-    })
+/// What the checks of a service are called: services in one process share a page.
+#[derive(Debug, Clone, Copy)]
+pub struct Names {
+    /// Its database.
+    pub database: &'static str,
+    /// Its database of keys.
+    pub keys: &'static str,
+    /// Its parked messages.
+    pub parked: &'static str,
 }
 
-fn finding(answers: bool) -> Result<String, String> {
-    if answers { Ok("answers".to_owned()) } else { Err("does not answer".to_owned()) }
+/// Adds a service's databases, without which requests fail; and the bus and parked messages, without
+/// which they do not: what is to be said waits in the log, and what was parked waits for a person.
+pub fn of_core(health: Health, core: &Core, names: Names) -> Health {
+    let (db, keys, parked, bus) = (core.db.clone(), core.keys_db.clone(), core.db.clone(), core.bus.clone());
+    health
+        .check(names.database, true, move || {
+            let db = db.clone();
+            async move { answers(db.ping().await.is_ok()) }
+        })
+        .check(names.keys, true, move || {
+            let db = keys.clone();
+            async move { answers(db.ping().await.is_ok()) }
+        })
+        .check(names.parked, false, move || {
+            let db = parked.clone();
+            async move {
+                match count_parked(&db).await {
+                    Ok(0) => Ok("none".to_owned()),
+                    Ok(some) => Err(format!("{some} messages could not be handled and wait for a person")),
+                    Err(_) => Err("cannot be counted".to_owned()),
+                }
+            }
+        })
+        .check("bus", false, move || {
+            let bus = bus.clone();
+            async move { answers(bus.ping().await.is_ok()) }
+        })
+}
+
+fn answers(it_does: bool) -> Result<String, String> {
+    if it_does { Ok("answers".to_owned()) } else { Err("does not answer".to_owned()) }
 }

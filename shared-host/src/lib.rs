@@ -4,12 +4,27 @@
 //! * [`flags`]: what a separate service is told, by flag or environment.
 //! * [`health`]: what every service leans on.
 //! * [`logs`]: where it writes.
+//! * [`requests`]: where a request meets the log.
 //! * [`serve`]: sockets, signals, draining.
 
 pub mod flags;
 pub mod health;
 pub mod logs;
+pub mod requests;
 pub mod serve;
+
+use std::process::ExitCode;
+
+/// How a program ends: in silence where all was well, else with one line that says what failed, and why.
+pub fn ended(program: &str, outcome: anyhow::Result<()>) -> ExitCode {
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{program}: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
 
 pub use flags::ServiceFlags;
 pub use serve::{Hosted, serve, stop_on_signal};

@@ -114,13 +114,6 @@ pub fn key_reused() -> Problem {
         .detail("Make a new key for every new request, and keep it only for repetitions.")
 }
 
-/// 409 `idempotency_key_in_progress`: the first request with this key is still at work.
-pub fn key_in_progress() -> Problem {
-    let status = StatusCode::CONFLICT;
-    Problem::new(status, "idempotency_key_in_progress", "The first request with this key is still at work")
-        .retry_after(std::time::Duration::from_secs(1))
-}
-
 impl IntoParams for IdempotencyKey {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
         let schema = ObjectBuilder::new()

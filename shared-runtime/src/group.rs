@@ -24,6 +24,8 @@ const LARGEST: usize = 128;
 const ROUNDS: u32 = 12;
 const FIRST_PAUSE: Duration = Duration::from_millis(2);
 const LONGEST_PAUSE: Duration = Duration::from_millis(200);
+/// Above every bound that the database itself puts on a statement or a lock.
+const LONGEST_ATTEMPT: Duration = Duration::from_secs(90);
 const MISCOUNTED: &str = "a desk answered more or fewer commands than it was given";
 
 /// What a service does with a group of commands.
@@ -222,7 +224,19 @@ async fn alone<D: Desk>(db: &Db, desk: &D, command: D::Command) -> Result<D::Out
     }
 }
 
+/// An attempt that ends: a connection whose other end is gone without a word must not hold a writer for
+/// ever.
 async fn attempt<D: Desk>(
+    db: &Db,
+    desk: &D,
+    commands: &[D::Command],
+    round: u32,
+) -> Result<Vec<D::Outcome>, Failure> {
+    let bounded = tokio::time::timeout(LONGEST_ATTEMPT, unbounded(db, desk, commands, round)).await;
+    bounded.unwrap_or(Err(Failure::Away(sqlx::Error::PoolTimedOut)))
+}
+
+async fn unbounded<D: Desk>(
     db: &Db,
     desk: &D,
     commands: &[D::Command],

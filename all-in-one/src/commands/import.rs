@@ -36,6 +36,9 @@ pub async fn run(flags: Flags) -> Result<()> {
     let file = std::fs::read(&flags.file).with_context(|| format!("cannot read {}", flags.file.display()))?;
     let server = match (&flags.url, &flags.token) {
         (Some(url), Some(token)) => Server::at(url, token)?,
+        (None, Some(_)) => {
+            bail!("a token was given (--token or PF_TOKEN) but no --url: say which server it is for")
+        }
         _ => Server::of(&flags.data_dir, &AccountId::parse(&flags.account).context("--account")?).await?,
     };
     let started = server.post("/api/patients/import", "text/csv", file).await?;

@@ -45,9 +45,7 @@ pub async fn run(flags: Flags) -> Result<()> {
     let hosted = embedded.host();
     welcome(&url, &flags.data_dir);
     serve(hosted, sockets, stop).await?;
-    for name in ["server-url", "admin-url", "service-token"] {
-        let _ = std::fs::remove_file(dir.file(name));
-    }
+    dir.forget_server();
     embedded.close().await;
     Ok(())
 }

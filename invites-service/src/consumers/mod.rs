@@ -152,7 +152,7 @@ impl Hearer {
             let version = version.max(batch.told_version(requested.patient));
             if version == 0 || version < requested.void_before {
                 // Made from so old a copy, the invite would be void as soon as the news arrives.
-                return Err(HandleError::Retry("the patient's record has not arrived yet".to_owned()));
+                return Err(HandleError::Early("the patient's record has not arrived yet".to_owned()));
             }
             commands.push(self.issue(requested));
         }

@@ -140,6 +140,6 @@ pub fn decide(book: &Book, ask: &Ask, at: DateTime<Utc>) -> Result<Vec<Said>, Re
             accept::accept(book, *invite, said, login, names, at)
         }
         Ask::Expire { invite } => Ok(end::expire(book, *invite, at)),
-        Ask::Void { before, reason } => Ok(end::void(book, *before, *reason)),
+        Ask::Void { before, reason } => Ok(end::void(book, *before, *reason, at)),
     }
 }

@@ -74,7 +74,7 @@ pub fn fact(
 pub fn name(field: &'static str, text: Option<&str>) -> Result<Option<String>, Refusal> {
     let name = words(field, text)?;
     match name {
-        Some(name) if name.chars().count() > 100 => Err(invalid(field, "must have at most 100 characters")),
+        Some(name) if name.chars().count() > 200 => Err(invalid(field, "must have at most 200 characters")),
         Some(name) if name.contains(char::is_control) => {
             Err(invalid(field, "must not hold control characters"))
         }

@@ -29,6 +29,8 @@ pub enum Refusal {
         /// What it is instead.
         status: InviteStatus,
     },
+    /// Too many wrong facts were given; no link of it works until staff act.
+    Locked,
     /// Unknown token, wrong fact, or locked: alike, so that nobody learns which.
     NotAccepted,
     /// The fact was right, but the invite has lapsed.
@@ -61,6 +63,7 @@ impl Refusal {
             Refusal::InviteSystemIsLegacy => "invite_system_is_legacy",
             Refusal::OpenInviteExists { .. } => "open_invite_exists",
             Refusal::NotPending { .. } => "invite_not_pending",
+            Refusal::Locked => "invite_locked",
             Refusal::NotAccepted => "not_accepted",
             Refusal::Expired => "invite_expired",
             Refusal::Revoked => "invite_revoked",

@@ -1,8 +1,8 @@
 //! Staff list, read, revoke and send again.
 
-use super::refusals::{lost, problem};
+use super::Api;
+use super::refusals::problem;
 use super::views::{InviteInFull, InviteView, InviteWithLink};
-use super::{Api, meta, staff};
 use crate::domain::{Ask, fields};
 use crate::store::list::{Wanted, page};
 use axum::extract::{FromRequest, Request, State};
@@ -10,9 +10,10 @@ use axum::http::header;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use shared_events::Event;
+use shared_host::requests::{Cause, lost, staff};
 use shared_http::{
-    Body, Caller, CursorScope, ETag, IdempotencyKey, Json, Limit, Page, Path, Problem, Query, RequestId,
-    Role, TraceContext,
+    Body, Caller, CursorScope, ETag, FieldError, IdempotencyKey, Json, Limit, Page, Path, Problem, Query,
+    Role,
 };
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
@@ -75,6 +76,10 @@ pub async fn list(
     Query(query): Query<ListQuery>,
 ) -> Result<Json<Page<InviteView>>, Problem> {
     let status = query.status.map(StatusFilter::as_str);
+    if query.provider_id.as_deref().is_some_and(|id| fields::provider(id).is_err()) {
+        let message = "must have 1 to 128 characters, and no control characters";
+        return Err(Problem::invalid_query(vec![FieldError::new("?provider_id", "invalid_value", message)]));
+    }
     let filters =
         (query.patient_id, status, query.provider_id.as_deref(), query.created_after, query.created_before);
     let scope = CursorScope::new(&caller.account, "invites", &filters)?;
@@ -153,8 +158,7 @@ pub struct Revoke {
 pub async fn revoke(
     State(api): State<Api>,
     caller: Caller,
-    id: RequestId,
-    trace: TraceContext,
+    cause: Cause,
     Path(invite): Path<Uuid>,
     key: IdempotencyKey,
     request: Request,
@@ -162,7 +166,7 @@ pub async fn revoke(
     caller.require(Role::Staff)?;
     let (revoke, bytes) = optional::<Revoke>(request, &api).await?;
     let note = fields::words("reason", revoke.reason.as_deref()).map_err(|refusal| problem(&refusal))?;
-    let meta = meta(staff(&caller), &id, &trace);
+    let meta = cause.meta(staff(&caller));
     let ask = Ask::Revoke { invite, note };
     let row = api.staff_command(&caller, invite, ask, meta, key.over(&bytes)).await?;
     Ok((ETag(row.version), Json(InviteView::of(row, api.core.clock.now()))))
@@ -185,13 +189,12 @@ pub async fn revoke(
 pub async fn resend(
     State(api): State<Api>,
     caller: Caller,
-    id: RequestId,
-    trace: TraceContext,
+    cause: Cause,
     Path(invite): Path<Uuid>,
     key: IdempotencyKey,
 ) -> Result<(ETag, Json<InviteWithLink>), Problem> {
     caller.require(Role::Staff)?;
-    let meta = meta(staff(&caller), &id, &trace);
+    let meta = cause.meta(staff(&caller));
     let ask = Ask::Resend { invite, token_key_id: api.tokens.current_id().to_owned() };
     let row = api.staff_command(&caller, invite, ask, meta, key.over(&[])).await?;
     Ok((ETag(row.version), Json(api.with_link(row))))

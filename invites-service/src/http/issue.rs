@@ -1,8 +1,7 @@
 //! Staff invite a patient.
 
-use super::refusals::lost;
+use super::Api;
 use super::views::{InviteView, InviteWithLink};
-use super::{Api, meta, repeatable, staff};
 use crate::desk::Command;
 use crate::domain::{Ask, FieldError, IssueAsk, Refusal, fields};
 use crate::http::refusals::problem;
@@ -13,7 +12,8 @@ use axum::http::StatusCode;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use shared_events::AccountId;
-use shared_http::{Body, Caller, ETag, IdempotencyKey, Json, Problem, RequestId, Role, TraceContext};
+use shared_host::requests::{Cause, lost, repeatable, staff};
+use shared_http::{Body, Caller, ETag, IdempotencyKey, Json, Problem, Role};
 use std::time::Duration;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -95,8 +95,7 @@ fn by_patient(field: &'static str, why: &str) -> Refusal {
 pub async fn generate(
     State(api): State<Api>,
     caller: Caller,
-    id: RequestId,
-    trace: TraceContext,
+    cause: Cause,
     key: IdempotencyKey,
     body: Body<GenerateInvite>,
 ) -> Result<(StatusCode, ETag, Json<InviteWithLink>), Problem> {
@@ -112,7 +111,7 @@ pub async fn generate(
         patient,
         ask: Ask::Issue(Box::new(ask)),
         cause: None,
-        meta: meta(staff(&caller), &id, &trace),
+        meta: cause.meta(staff(&caller)),
         at: api.core.clock.now(),
         repeatable: repeatable(&caller, key),
     };

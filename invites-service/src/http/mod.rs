@@ -17,13 +17,13 @@ use crate::store::{self, invites::Row};
 use crate::tokens::Tokens;
 use axum::Router;
 use axum::extract::FromRef;
-use refusals::{lost, problem, unanswered};
+use refusals::problem;
 use shared_events::AccountId;
+use shared_host::requests::{lost, repeatable, unanswered};
 use shared_http::openapi::{self, Document};
-use shared_http::{Caller, CursorKey, FingerprintKey, Key, Problem, RequestId, TraceContext, Verifier};
+use shared_http::{Caller, CursorKey, FingerprintKey, Key, Problem, Verifier};
 use shared_runtime::core::Core;
 use shared_runtime::group::Group;
-use shared_runtime::idempotency::Repeatable;
 use shared_runtime::log::Meta;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -81,32 +81,6 @@ pub fn router(api: Api) -> (Router, Document) {
     (router.with_state(api), document)
 }
 
-/// Who asks, and where the request belongs: what stands beside every event it causes.
-pub(crate) fn meta(actor: String, id: &RequestId, trace: &TraceContext) -> Meta {
-    Meta {
-        actor,
-        // Our own request ids are UUIDs without dashes; one that a caller chose may be anything.
-        correlation: Uuid::parse_str(&id.0).ok(),
-        causation: None,
-        traceparent: Some(trace.traceparent()),
-    }
-}
-
-/// A member of the staff, as events name one.
-pub(crate) fn staff(caller: &Caller) -> String {
-    format!("staff:{}", caller.subject)
-}
-
-/// The client's name for a command, where it gave one.
-pub(crate) fn repeatable(caller: &Caller, key: Option<Key>) -> Option<Repeatable> {
-    key.map(|key| Repeatable {
-        account: caller.account.as_str().to_owned(),
-        principal: caller.subject.clone(),
-        key: key.key,
-        fingerprint: key.fingerprint,
-    })
-}
-
 impl Api {
     /// Whose invite it is, where it is of this clinic.
     pub(crate) async fn patient_of(&self, account: &AccountId, invite: Uuid) -> Result<Uuid, Problem> {
@@ -131,7 +105,7 @@ impl Api {
 
     /// Carries a command out, its refusal left to the caller.
     pub(crate) async fn try_submit(&self, command: Command) -> Result<Result<Done, Refusal>, Problem> {
-        self.group.submit(command).await.map_err(unanswered)
+        self.group.submit(command).await.map_err(|error| unanswered(&error))
     }
 
     /// The invite after a command: as the command left it, or, for a repetition, as it is.

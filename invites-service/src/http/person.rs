@@ -3,8 +3,8 @@
 //! Nothing but POST acts, since mail scanners follow links; nothing is accepted without a typed fact,
 //! since some submit forms, too.
 
-use super::refusals::{lost, problem, unhashed};
-use super::{Api, meta};
+use super::Api;
+use super::refusals::{problem, unhashed};
 use crate::desk::Command;
 use crate::domain::{Ask, Fact, Login, Patient, Refusal, account::Account, fields, password};
 use crate::store::{self, accounts};
@@ -14,7 +14,8 @@ use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use shared_events::AccountId;
 use shared_events::invite::GivenNames;
-use shared_http::{Json, Problem, RequestId, TraceContext};
+use shared_host::requests::{Cause, lost};
+use shared_http::{Json, Problem};
 use shared_runtime::log::Meta;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -62,13 +63,12 @@ pub struct Verified {
 )]
 pub async fn verify(
     State(api): State<Api>,
-    id: RequestId,
-    trace: TraceContext,
+    cause: Cause,
     Json(body): Json<VerifyInvite>,
 ) -> Result<Json<Verified>, Problem> {
     let Some(link) = api.find(&body.token).await? else { return Ok(Json(Verified::default())) };
     let ask = Ask::Open { invite: link.named.invite, issue_no: link.named.issue_no };
-    match api.try_submit(link.command(&api, ask, meta("patient".to_owned(), &id, &trace))).await? {
+    match api.try_submit(link.command(&api, ask, cause.meta("patient".to_owned()))).await? {
         Ok(_) => api.greet(&link).await.map(Json),
         Err(_) => Ok(Json(Verified::default())),
     }
@@ -136,15 +136,14 @@ pub struct Accepted {
 )]
 pub async fn accept(
     State(api): State<Api>,
-    id: RequestId,
-    trace: TraceContext,
+    cause: Cause,
     Json(body): Json<AcceptInvite>,
 ) -> Result<(StatusCode, Json<Accepted>), Problem> {
     let fact = fields::fact(body.date_of_birth.as_deref(), body.last_name.as_deref(), body.email.as_deref())
         .map_err(|refusal| problem(&refusal))?;
     let names = body.names().map_err(|refusal| problem(&refusal))?;
     let link = api.find(&body.token).await?.ok_or_else(|| problem(&Refusal::NotAccepted))?;
-    let meta = meta("patient".to_owned(), &id, &trace);
+    let meta = cause.meta("patient".to_owned());
     let Named { invite, issue_no } = link.named;
     let prove = Ask::Prove { invite, issue_no, fact: fact.clone() };
     api.submit(link.command(&api, prove, meta.clone())).await?;

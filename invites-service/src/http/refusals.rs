@@ -4,7 +4,6 @@ use crate::domain::Refusal;
 use crate::passwords::Unhashed;
 use axum::http::StatusCode;
 use shared_http::{FieldError, Problem};
-use shared_runtime::group::{Abort, Unanswered};
 use std::time::Duration;
 
 const SHORTLY: Duration = Duration::from_secs(1);
@@ -30,6 +29,8 @@ pub fn problem(refusal: &Refusal) -> Problem {
         Refusal::NotPending { status } => said(StatusCode::CONFLICT, "The invite is no longer pending")
             .detail(format!("It is {}.", status.as_str()))
             .with("status_of_invite", status.as_str()),
+        Refusal::Locked => said(StatusCode::CONFLICT, "The invite is locked")
+            .detail("Too many wrong facts were given with its link. Invite the patient anew; this one then ends."),
         Refusal::NotAccepted => said(StatusCode::FORBIDDEN, "This could not be accepted")
             .detail("Check what you have typed. If it is right, please ask the clinic for a new link."),
         Refusal::Expired => said(StatusCode::GONE, "This invitation has lapsed")
@@ -53,19 +54,6 @@ pub fn problem(refusal: &Refusal) -> Problem {
         ),
         Refusal::KeyReused => shared_http::idempotency::key_reused(),
     }
-}
-
-/// A command that got no answer.
-pub(super) fn unanswered(error: Unanswered) -> Problem {
-    match &error {
-        Unanswered::Busy(_) => Problem::unavailable(&error, SHORTLY),
-        Unanswered::Failed(_) => Problem::internal(&error),
-    }
-}
-
-/// A read that failed.
-pub(super) fn lost(error: impl Into<Abort>) -> Problem {
-    unanswered(error.into().into())
 }
 
 /// A password that could not be hashed.

@@ -49,12 +49,13 @@ impl Handler for FromInvites {
     async fn handle(&self, tx: &mut Tx, events: &[Incoming]) -> Result<(), HandleError> {
         let told: Vec<Told> = events.iter().filter_map(told).collect();
         invites::put(tx, &told).await?;
+        let mut commands = Vec::new();
         for incoming in events {
-            if let Some(command) = activate(incoming)? {
-                self.carry_out(tx, command).await?;
-            }
+            commands.extend(activate(incoming)?);
         }
-        Ok(())
+        // In the order in which groups of commands take patients, so that neither waits for the other.
+        commands.sort_by_key(|command| command.patient);
+        self.carry_out(tx, &commands).await
     }
 
     fn committed(&self) {
@@ -63,16 +64,20 @@ impl Handler for FromInvites {
 }
 
 impl FromInvites {
-    async fn carry_out(&self, tx: &mut Tx, command: Command) -> Result<(), HandleError> {
-        let patient = command.patient;
-        let outcomes = self.patients.execute(tx, &[command], 1).await?;
-        match outcomes.into_iter().next() {
-            // A patient we never heard of cannot have been invited by us: the log must have been replaced.
-            Some(Err(refusal)) => {
-                Err(HandleError::Dead(format!("patient {patient} cannot be made active: {refusal:?}")))
-            }
-            _ => Ok(()),
+    async fn carry_out(&self, tx: &mut Tx, commands: &[Command]) -> Result<(), HandleError> {
+        if commands.is_empty() {
+            return Ok(());
         }
+        let outcomes = self.patients.execute(tx, commands, 1).await?;
+        for (command, outcome) in commands.iter().zip(outcomes) {
+            if let Err(refusal) = outcome {
+                // A patient we never heard of cannot have been invited by us: the log must have been replaced.
+                let patient = command.patient;
+                let words = format!("patient {patient} cannot be made active: {refusal:?}");
+                return Err(HandleError::Dead(words));
+            }
+        }
+        Ok(())
     }
 }
 

@@ -9,7 +9,8 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use shared_events::clinic::{ClinicSettings, InviteSystem, OpenInvitePolicy};
-use shared_http::{Caller, ETag, IfMatch, Json, Maybe, Problem, Role, TraceContext};
+use shared_host::requests::{Cause, lost, staff, unanswered};
+use shared_http::{Caller, ETag, IfMatch, Json, Maybe, Problem, Role};
 use utoipa::ToSchema;
 
 /// A clinic's settings.
@@ -100,10 +101,8 @@ fn set<T>(cleared: &mut Vec<FieldError>, field: &'static str, value: Maybe<T>) -
 #[utoipa::path(get, path = "/api/clinic", tag = "clinic", responses((status = 200, body = ClinicAnswer)))]
 pub async fn read(State(app): State<App>, caller: Caller) -> Result<Response, Problem> {
     caller.require(Role::Admin)?;
-    let mut reader = app.core.db.read().await.map_err(|error| refusals::database(&error))?;
-    let clinic = store::clinics::read(reader.conn(), &caller.account)
-        .await
-        .map_err(|error| refusals::database(&error))?;
+    let mut reader = app.core.db.read().await.map_err(lost)?;
+    let clinic = store::clinics::read(reader.conn(), &caller.account).await.map_err(lost)?;
     Ok((ETag(clinic.version), Json(ClinicAnswer::new(&caller, clinic.settings))).into_response())
 }
 
@@ -113,7 +112,7 @@ pub async fn read(State(app): State<App>, caller: Caller) -> Result<Response, Pr
 pub async fn change(
     State(app): State<App>,
     caller: Caller,
-    trace: TraceContext,
+    cause: Cause,
     if_match: IfMatch,
     Json(body): Json<ClinicPatch>,
 ) -> Result<Response, Problem> {
@@ -126,11 +125,11 @@ pub async fn change(
         account: caller.account.clone(),
         patch: body.read().map_err(refusals::problem)?,
         expected,
-        meta: app.meta(&caller, &trace),
+        meta: cause.meta(staff(&caller)),
     };
     let clinic = settings::change(&app.core, &change)
         .await
-        .map_err(|error| refusals::unanswered(&error))?
+        .map_err(|error| unanswered(&error))?
         .map_err(refusals::problem)?;
     Ok((ETag(clinic.version), Json(ClinicAnswer::new(&caller, clinic.settings))).into_response())
 }

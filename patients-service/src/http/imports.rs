@@ -12,8 +12,9 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use shared_host::requests::lost;
 use shared_http::{Caller, IdempotencyKey, Json, Path, Problem, Role};
-use shared_runtime::group::{Abort, Unanswered};
+use shared_runtime::group::Abort;
 use shared_runtime::idempotency::{self, Answered, Recalled, Repeatable};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -28,7 +29,7 @@ pub struct ImportStarted {
 /// Takes in a CSV file; it is carried out in the background, whatever happens to this process.
 #[utoipa::path(post, path = "/api/patients/import", tag = "imports",
     request_body(content = String, content_type = "text/csv", description = "The file, headers in its first line"),
-    params(("Idempotency-Key" = Option<String>, Header, description = "Makes the request safe to repeat")),
+    params(IdempotencyKey),
     responses((status = 202, description = "Taken in", body = ImportStarted)))]
 pub async fn start(
     State(app): State<App>,
@@ -57,8 +58,7 @@ pub async fn start(
         Err(Abort::Conflict) => keep(&app, &caller, &upload).await,
         other => other,
     };
-    let id =
-        kept.map_err(|abort| refusals::unanswered(&Unanswered::from(abort)))?.map_err(refusals::problem)?;
+    let id = kept.map_err(lost)?.map_err(refusals::problem)?;
     app.import_waits.notify_one();
     let location = [(header::LOCATION, format!("/api/imports/{id}"))];
     Ok((StatusCode::ACCEPTED, location, Json(ImportStarted { id })).into_response())
@@ -98,14 +98,6 @@ async fn keep(
     caller: &Caller,
     upload: &Upload,
 ) -> Result<Result<Uuid, crate::domain::Refusal>, Abort> {
-    let mut tx = app.core.db.begin().await?;
-    if let Some(repeatable) = &upload.repeatable {
-        match idempotency::recall(tx.conn(), repeatable).await? {
-            Some(Recalled::Same(answered)) => return Ok(Ok(answered.resource)),
-            Some(Recalled::Other) => return Ok(Err(crate::domain::Refusal::KeyReused)),
-            None => {}
-        }
-    }
     let key = app.core.log.keys().take(1).await?.pop().ok_or(Abort::Conflict)?;
     let now = app.core.clock.now();
     let import = NewImport {
@@ -121,7 +113,16 @@ async fn keep(
         let plain = serde_json::to_vec(row).unwrap_or_default();
         NewRow { number, sealed: key.seal(&row_aad(number), plain) }
     };
-    let rows: Vec<NewRow> = (1..).zip(&upload.sheet.rows).map(seal).collect();
+    // Before the transaction: sealing a large file takes seconds in which nobody else could write.
+    let rows: Vec<NewRow> = tokio::task::block_in_place(|| (1..).zip(&upload.sheet.rows).map(seal).collect());
+    let mut tx = app.core.db.begin().await?;
+    if let Some(repeatable) = &upload.repeatable {
+        match idempotency::recall(tx.conn(), repeatable).await? {
+            Some(Recalled::Same(answered)) => return Ok(Ok(answered.resource)),
+            Some(Recalled::Other) => return Ok(Err(crate::domain::Refusal::KeyReused)),
+            None => {}
+        }
+    }
     imports::keep(&mut tx, &import, &rows).await?;
     if let Some(repeatable) = &upload.repeatable {
         let answered = Answered { status: 202, resource: import.id, version: 1 };
@@ -182,7 +183,7 @@ pub async fn read(
     Path(id): Path<Uuid>,
 ) -> Result<Json<ImportAnswer>, Problem> {
     caller.require(Role::Viewer)?;
-    let answer = stand(&app, &caller, id).await.map_err(|error| refusals::database(&error))?;
+    let answer = stand(&app, &caller, id).await.map_err(lost)?;
     answer.map(Json).ok_or_else(Problem::not_found)
 }
 

@@ -10,12 +10,11 @@ use crate::desk::{Command, Outcome, Patients};
 use crate::domain::Ask;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, FromRef};
+use shared_host::requests::{Cause, repeatable, staff, unanswered};
 use shared_http::openapi::{self, Document};
-use shared_http::{Caller, CursorKey, FingerprintKey, Key, Problem, TraceContext, Verifier};
+use shared_http::{Caller, CursorKey, FingerprintKey, Key, Problem, Verifier};
 use shared_runtime::core::Core;
 use shared_runtime::group::Group;
-use shared_runtime::idempotency::Repeatable;
-use shared_runtime::log::Meta;
 use std::sync::Arc;
 use tokio::sync::Notify;
 use utoipa_axum::router::OpenApiRouter;
@@ -78,16 +77,6 @@ pub fn router(app: App) -> (Router, Document) {
 }
 
 impl App {
-    /// Who and what causes an event of this request.
-    fn meta(&self, caller: &Caller, trace: &TraceContext) -> Meta {
-        Meta {
-            actor: format!("staff:{}", caller.subject),
-            correlation: Some(self.core.clock.new_id()),
-            causation: None,
-            traceparent: Some(trace.traceparent()),
-        }
-    }
-
     /// Carries out a command on a patient.
     async fn carry_out(
         &self,
@@ -96,29 +85,23 @@ impl App {
         ask: Ask,
         expected: Option<i64>,
     ) -> Result<Outcome, Problem> {
-        let repeatable = asked.key.map(|key| Repeatable {
-            account: asked.caller.account.to_string(),
-            principal: asked.caller.subject.clone(),
-            key: key.key,
-            fingerprint: key.fingerprint,
-        });
         let command = Command {
             account: asked.caller.account.clone(),
             patient,
             ask,
             expected,
             event_id: None,
-            meta: self.meta(asked.caller, asked.trace),
+            meta: asked.cause.meta(staff(asked.caller)),
             at: self.core.clock.now(),
-            repeatable,
+            repeatable: repeatable(asked.caller, asked.key),
         };
-        self.patients.submit(command).await.map_err(|error| refusals::unanswered(&error))
+        self.patients.submit(command).await.map_err(|error| unanswered(&error))
     }
 }
 
 /// Who asks, within what, and under which name.
 struct Asked<'a> {
     caller: &'a Caller,
-    trace: &'a TraceContext,
+    cause: &'a Cause,
     key: Option<Key>,
 }

@@ -12,21 +12,22 @@ use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use shared_events::patient::{ArchiveReason, Origin};
+use shared_host::requests::{Cause, lost};
 use shared_http::{
     Body, Caller, CursorScope, ETag, FieldError, IdempotencyKey, IfMatch, Json, Limit, Page, Path, Problem,
-    Query, Role, TraceContext,
+    Query, Role,
 };
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 /// Puts a patient on record.
 #[utoipa::path(post, path = "/api/patients", tag = "patients", request_body = PatientBody,
-    params(("Idempotency-Key" = Option<String>, Header, description = "Makes the request safe to repeat")),
+    params(IdempotencyKey),
     responses((status = 201, description = "On record", body = PatientAnswer)))]
 pub async fn create(
     State(app): State<App>,
     caller: Caller,
-    trace: TraceContext,
+    cause: Cause,
     key: IdempotencyKey,
     body: Body<PatientBody>,
 ) -> Result<Response, Problem> {
@@ -37,7 +38,7 @@ pub async fn create(
         .map_err(|errors| refusals::problem(Refusal::Invalid(errors)))?;
     let id = app.core.clock.new_id();
     let ask = Ask::Create { draft: Box::new(draft), origin: Origin::Staff, import_id: None };
-    let asked = Asked { caller: &caller, trace: &trace, key };
+    let asked = Asked { caller: &caller, cause: &cause, key };
     match app.carry_out(asked, id, ask, None).await?.map_err(refusals::problem)? {
         Done::Now(Patient::Known(known), _) => {
             let etag = ETag(known.version);
@@ -72,10 +73,12 @@ fn answer(row: store::patients::Row) -> Result<Response, Problem> {
 
 /// The patient's row, or why there is none.
 async fn found(app: &App, caller: &Caller, id: Uuid) -> Result<store::patients::Row, Problem> {
-    let mut reader = app.core.db.read().await.map_err(|error| refusals::database(&error))?;
+    let mut reader = app.core.db.read().await.map_err(lost)?;
     let row = store::patients::find(reader.conn(), &caller.account, id, app.core.clock.now())
         .await
-        .map_err(|error| refusals::database(&error))?;
+        .map_err(lost)?;
+    // What follows takes a connection of its own: holding this one, enough callers would wait for each other.
+    drop(reader);
     match row {
         Some(row) => Ok(row),
         None => Err(gone_or_unknown(app, caller, id).await),
@@ -96,8 +99,8 @@ async fn gone_or_unknown(app: &App, caller: &Caller, id: Uuid) -> Problem {
 }
 
 async fn stream(app: &App, id: Uuid) -> Result<shared_runtime::log::Stream, Problem> {
-    let mut reader = app.core.db.read().await.map_err(|error| refusals::database(&error))?;
-    app.core.log.load_one(reader.conn(), id).await.map_err(|error| refusals::log(&error))
+    let mut reader = app.core.db.read().await.map_err(lost)?;
+    app.core.log.load_one(reader.conn(), id).await.map_err(lost)
 }
 
 /// Filters, order and place of a list.
@@ -165,10 +168,10 @@ pub async fn list(
         after,
         limit: query.limit.and_one(),
     };
-    let mut reader = app.core.db.read().await.map_err(|error| refusals::database(&error))?;
+    let mut reader = app.core.db.read().await.map_err(lost)?;
     let rows = store::list::page(reader.conn(), &caller.account, &wanted, app.core.clock.now())
         .await
-        .map_err(|error| refusals::database(&error))?;
+        .map_err(lost)?;
     let page = Page::cut(rows, query.limit, &app.cursors, &scope, |row| sort.key(row))?;
     Ok(Json(page.map(PatientAnswer::from)))
 }
@@ -194,7 +197,7 @@ fn unusable(parameter: &'static str, message: &'static str) -> Problem {
 pub async fn replace(
     State(app): State<App>,
     caller: Caller,
-    trace: TraceContext,
+    cause: Cause,
     Path(id): Path<Uuid>,
     if_match: IfMatch,
     Json(body): Json<PatientBody>,
@@ -203,48 +206,36 @@ pub async fn replace(
     let draft = RawDraft::from(body)
         .read(app.core.clock.now().date_naive())
         .map_err(|errors| refusals::problem(Refusal::Invalid(errors)))?;
-    apply(&app, &caller, &trace, id, if_match, draft.into(), false).await
-}
-
-/// What a change does beside the record.
-#[derive(Debug, Clone, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub struct ChangeQuery {
-    /// Issue open invites again that a new address voids.
-    #[serde(default)]
-    pub reissue_invites: bool,
+    apply(&app, &caller, &cause, id, if_match, draft.into()).await
 }
 
 /// Changes fields of a record (JSON merge patch).
 #[utoipa::path(patch, path = "/api/patients/{id}", tag = "patients", request_body = PatientPatchBody,
-    params(("id" = Uuid, Path), IfMatch, ChangeQuery),
+    params(("id" = Uuid, Path), IfMatch),
     responses((status = 200, body = PatientAnswer), (status = 410, description = "Erased", body = Problem)))]
 pub async fn change(
     State(app): State<App>,
     caller: Caller,
-    trace: TraceContext,
+    cause: Cause,
     Path(id): Path<Uuid>,
-    Query(query): Query<ChangeQuery>,
     if_match: IfMatch,
     Json(body): Json<PatientPatchBody>,
 ) -> Result<Response, Problem> {
     caller.require(Role::Staff)?;
     let patch = body.read(app.core.clock.now().date_naive()).map_err(refusals::problem)?;
-    apply(&app, &caller, &trace, id, if_match, patch, query.reissue_invites).await
+    apply(&app, &caller, &cause, id, if_match, patch).await
 }
 
 async fn apply(
     app: &App,
     caller: &Caller,
-    trace: &TraceContext,
+    cause: &Cause,
     id: Uuid,
     if_match: IfMatch,
     patch: Patch,
-    reissue_invites: bool,
 ) -> Result<Response, Problem> {
-    let ask = Ask::Change { patch: Box::new(patch), reissue_invites };
-    let asked = Asked { caller, trace, key: None };
+    let ask = Ask::Change { patch: Box::new(patch), reissue_invites: false };
+    let asked = Asked { caller, cause, key: None };
     app.carry_out(asked, id, ask, expected(if_match)).await?.map_err(refusals::about(id))?;
     answer(found(app, caller, id).await?)
 }
@@ -262,12 +253,12 @@ fn expected(if_match: IfMatch) -> Option<i64> {
 pub async fn archive(
     State(app): State<App>,
     caller: Caller,
-    trace: TraceContext,
+    cause: Cause,
     Path(id): Path<Uuid>,
     if_match: IfMatch,
 ) -> Result<Response, Problem> {
     caller.require(Role::Staff)?;
-    let asked = Asked { caller: &caller, trace: &trace, key: None };
+    let asked = Asked { caller: &caller, cause: &cause, key: None };
     let ask = Ask::Archive { reason: ArchiveReason::Staff };
     app.carry_out(asked, id, ask, expected(if_match)).await?.map_err(refusals::about(id))?;
     answer(found(&app, &caller, id).await?)
@@ -275,17 +266,17 @@ pub async fn archive(
 
 /// Takes an archived patient back, if address and external id are still free.
 #[utoipa::path(post, path = "/api/patients/{id}/restore", tag = "patients",
-    params(("id" = Uuid, Path), ("Idempotency-Key" = Option<String>, Header, description = "Makes the request safe to repeat")),
+    params(("id" = Uuid, Path), IdempotencyKey),
     responses((status = 200, body = PatientAnswer), (status = 410, description = "Erased", body = Problem)))]
 pub async fn restore(
     State(app): State<App>,
     caller: Caller,
-    trace: TraceContext,
+    cause: Cause,
     Path(id): Path<Uuid>,
     key: IdempotencyKey,
 ) -> Result<Response, Problem> {
     caller.require(Role::Staff)?;
-    let asked = Asked { caller: &caller, trace: &trace, key: key.over(b"") };
+    let asked = Asked { caller: &caller, cause: &cause, key: key.over(b"") };
     app.carry_out(asked, id, Ask::Restore, None).await?.map_err(refusals::about(id))?;
     answer(found(&app, &caller, id).await?)
 }

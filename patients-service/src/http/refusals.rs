@@ -4,10 +4,6 @@ use crate::domain::Refusal;
 use axum::http::StatusCode;
 use shared_http::precondition::version_stale;
 use shared_http::{FieldError, Problem};
-use shared_runtime::db::DbError;
-use shared_runtime::group::Unanswered;
-use shared_runtime::log::LogError;
-use std::time::Duration;
 use uuid::Uuid;
 
 /// A refusal of what was asked of one patient.
@@ -49,7 +45,7 @@ pub fn problem(refusal: Refusal) -> Problem {
         Refusal::Invalid(errors) => Problem::invalid_body(
             errors
                 .into_iter()
-                .map(|error| FieldError::new(format!("/{}", error.field), "invalid", error.message))
+                .map(|error| FieldError::new(format!("/{}", error.field), "invalid_value", error.message))
                 .collect(),
         ),
         Refusal::AddressesShared { patients } => {
@@ -59,30 +55,5 @@ pub fn problem(refusal: Refusal) -> Problem {
                 .with("patient_ids", ids)
         }
         Refusal::KeyReused => shared_http::idempotency::key_reused(),
-    }
-}
-
-/// A command that got no answer.
-pub fn unanswered(error: &Unanswered) -> Problem {
-    match error {
-        Unanswered::Busy(_) => Problem::unavailable(error, Duration::from_secs(1)),
-        Unanswered::Failed(_) => Problem::internal(error),
-    }
-}
-
-/// A read that failed.
-pub fn database(error: &DbError) -> Problem {
-    if shared_runtime::db::is_transient(error) {
-        Problem::unavailable(error, Duration::from_secs(1))
-    } else {
-        Problem::internal(error)
-    }
-}
-
-/// A stream that could not be read.
-pub fn log(error: &LogError) -> Problem {
-    match error {
-        LogError::Db(error) => database(error),
-        other => Problem::internal(other),
     }
 }

@@ -25,6 +25,8 @@ use uuid::Uuid;
 /// Rows of one transaction: large enough to share its flush, small enough that clinics' own commands
 /// need not wait long for theirs.
 const BATCH: i64 = 500;
+/// How many patients' keys are taken at once.
+const KEYS: usize = 50;
 /// How often a worker looks for imports that another copy of the service took in.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
@@ -102,7 +104,7 @@ impl Worker {
         let drafts = self.read(open).await?;
         let mut register = self.register(tx, &account, &drafts).await?;
         let sharing = clinics::locked(tx, &account, Lock::AgainstChange).await?.settings.allow_shared_email;
-        let mut keys = self.core.log.keys().take(drafts.len()).await?.into_iter();
+        let mut keys = Vec::new();
         let mut decided = Vec::new();
         let mut outcomes = Vec::with_capacity(drafts.len());
         for (row_no, draft) in drafts {
@@ -112,7 +114,11 @@ impl Worker {
             };
             let patient = match (&verdict, draft) {
                 (Verdict::Create, Ok(draft)) => {
-                    let one = self.create(import, &account, draft, keys.next().map(|key| key.id));
+                    if keys.is_empty() {
+                        // A few at a time: a file that changes nothing takes none.
+                        keys = self.core.log.keys().take(KEYS).await?;
+                    }
+                    let one = self.create(import, &account, draft, keys.pop().map(|key| key.id));
                     let id = one.event.stream;
                     register.add(id, &one.after);
                     decided.push(one);

@@ -183,6 +183,9 @@ pub enum BusError {
     /// The connection is gone, or could not be made. Everything made from it must be dropped.
     #[error("the bus cannot be reached: {0}")]
     Away(String),
+    /// The file of an embedded bus belongs to another process.
+    #[error("{0} is in use by another process; an embedded bus belongs to one alone")]
+    InUse(String),
     /// No queue wanted the message.
     #[error("no queue is bound for {routing_key}: the topology is incomplete")]
     Returned {

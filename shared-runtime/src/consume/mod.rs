@@ -7,7 +7,7 @@
 
 mod parked;
 
-pub use parked::{Parked, list as list_parked};
+pub use parked::{Parked, count as count_parked, list as list_parked};
 
 use crate::bus::{Bus, BusError, Delivery, Subscription};
 use crate::db::{Db, Tx, is_transient};
@@ -17,7 +17,7 @@ use crate::log::{LogError, open_from_bus};
 use crate::retry;
 use shared_events::{Envelope, Event};
 use std::future::Future;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -25,9 +25,10 @@ use uuid::Uuid;
 const BATCH: usize = 200;
 /// How many deliveries may be on their way to us unacked.
 const PREFETCH: u16 = 400;
-/// How often a message is tried before it is parked: over some five seconds, so that contention ends and
-/// what it waits for may arrive.
+/// How often a message is tried before it is parked: over some two seconds, so that contention may end.
 const TRIES: u32 = 8;
+/// How long an event that waits for another is tried before it is parked.
+const EARLY_FOR: Duration = Duration::from_secs(60);
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
@@ -69,6 +70,9 @@ pub enum HandleError {
     /// Try again: something was in the way.
     #[error("{0}")]
     Retry(String),
+    /// What it builds on has not arrived yet: wait for it, but not for ever.
+    #[error("{0}")]
+    Early(String),
     /// The database or the keys are away: wait for them, however long.
     #[error("{0}")]
     Away(String),
@@ -166,6 +170,7 @@ impl<H: Handler> Consumer<H> {
     async fn one(&self, message: &Message<'_>, stop: &CancellationToken) -> bool {
         let mut pause = retry::between(FIRST_PAUSE, LONGEST_PAUSE);
         let mut tries = 0;
+        let begun = Instant::now();
         loop {
             let failure = match &message.incoming {
                 Ok(incoming) => match self.attempt(std::slice::from_ref(incoming)).await {
@@ -174,8 +179,15 @@ impl<H: Handler> Consumer<H> {
                 },
                 Err(reason) => HandleError::Dead(reason.clone()),
             };
-            tries += u32::from(!matches!(failure, HandleError::Away(_)));
-            let park = matches!(failure, HandleError::Dead(_)) || tries >= TRIES;
+            let park = match failure {
+                HandleError::Dead(_) => true,
+                HandleError::Away(_) => false,
+                HandleError::Early(_) => begun.elapsed() > EARLY_FOR,
+                HandleError::Retry(_) => {
+                    tries += 1;
+                    tries >= TRIES
+                }
+            };
             if park && self.park(message, &failure).await {
                 return true;
             }

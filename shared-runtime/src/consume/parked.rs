@@ -1,7 +1,7 @@
 //! Parked messages: what a consumer could not handle, kept with its reason for a person to look at.
 
 use crate::db::{Db, Rows};
-use crate::fetch_all;
+use crate::{fetch_all, fetch_one};
 use chrono::{DateTime, Utc};
 use shared_events::Envelope;
 use uuid::Uuid;
@@ -61,4 +61,11 @@ pub async fn list(db: &Db, consumer: &str) -> sqlx::Result<Vec<Parked>> {
         "select event_id, type, stream_id, reason, parked_at from parked where consumer = $1 order by id limit 500",
         consumer
     )
+}
+
+/// How many messages wait for a person.
+pub async fn count(db: &Db) -> sqlx::Result<i64> {
+    let mut reader = db.read().await?;
+    let (count,) = fetch_one!(reader.conn(), (i64,), "select count(*) from parked")?;
+    Ok(count)
 }

@@ -195,22 +195,30 @@ pub enum OpenError {
     },
 }
 
+/// How long a connection may take.
+const CONNECT_WITHIN: Duration = Duration::from_secs(5);
+/// How long closing may take: a connection that is stuck must not keep a service from stopping.
+const CLOSE_WITHIN: Duration = Duration::from_secs(5);
+/// What the server ends by itself, so that a copy of a service that lost its machine in the middle of a
+/// transaction does not keep others waiting for its locks. In milliseconds.
+const BOUNDS: [(&str, &str); 3] = [
+    ("statement_timeout", "60000"),
+    ("lock_timeout", "20000"),
+    ("idle_in_transaction_session_timeout", "30000"),
+];
+
 impl Db {
     /// Opens the database at `url` and brings its schema up to `steps`. `connections` bounds the pool.
     pub async fn open(url: &str, connections: u32, steps: &[Step]) -> Result<Db, OpenError> {
         let unreachable = |cause| OpenError::Unreachable { shown: shown(url), cause };
         let db = if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-            let options = PgConnectOptions::from_str(url).map_err(unreachable)?;
+            let options = PgConnectOptions::from_str(url).map_err(unreachable)?.options(BOUNDS);
             // The pool would wait and then say only that it waited; one connection says what is wrong.
-            PgConnection::connect_with(&options)
-                .await
-                .map_err(unreachable)?
-                .close()
-                .await
-                .map_err(unreachable)?;
+            let one = tokio::time::timeout(CONNECT_WITHIN, PgConnection::connect_with(&options)).await;
+            one.unwrap_or(Err(sqlx::Error::PoolTimedOut)).map_err(unreachable)?;
             let pool = PgPoolOptions::new()
                 .max_connections(connections)
-                .acquire_timeout(Duration::from_secs(5))
+                .acquire_timeout(CONNECT_WITHIN)
                 .connect_with(options)
                 .await
                 .map_err(unreachable)?;
@@ -257,7 +265,7 @@ impl Db {
     /// Closes every connection; SQLite folds its write-ahead log into the file.
     pub async fn close(&self) {
         match self {
-            Db::Postgres(pool) => pool.close().await,
+            Db::Postgres(pool) => drop(tokio::time::timeout(CLOSE_WITHIN, pool.close()).await),
             Db::Sqlite { write, read } => {
                 read.close().await;
                 write.close().await;

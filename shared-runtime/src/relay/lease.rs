@@ -46,7 +46,9 @@ impl Lease {
             "with clock as (select ",
             " as now)
              update relay set epoch = epoch + 1, owner = $1, lease_until = (select now from clock) + $2
-              where lease_until < (select now from clock) returning epoch"
+              where lease_until < (select now from clock)
+                 or lease_until > (select now from clock) + 60000 -- the clock was set back
+             returning epoch"
         )?;
         tx.commit().await?;
         Ok(epoch.map(|epoch| Lease { epoch }))

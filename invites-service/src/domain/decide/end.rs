@@ -29,9 +29,11 @@ pub(super) fn expire(book: &Book, id: Uuid, at: DateTime<Utc>) -> Vec<Said> {
 }
 
 /// A maximum decides, so neither the order of a patient's events nor their repetition matters.
-pub(super) fn void(book: &Book, before: i64, reason: RevokeReason) -> Vec<Said> {
+/// What had lapsed by then has lapsed, though nobody had said so yet.
+pub(super) fn void(book: &Book, before: i64, reason: RevokeReason, at: DateTime<Utc>) -> Vec<Said> {
     let void = book.pending().filter(|(_, invite)| invite.source_patient_version < before);
-    void.map(|(id, invite)| taken_back(id, invite, reason, None)).collect()
+    void.map(|(id, invite)| lapse(id, invite, at).unwrap_or_else(|| taken_back(id, invite, reason, None)))
+        .collect()
 }
 
 pub(super) fn lapse(id: Uuid, invite: &Invite, at: DateTime<Utc>) -> Option<Said> {

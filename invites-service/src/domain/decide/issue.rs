@@ -95,6 +95,9 @@ pub(super) fn resend(
     if !invite.is_open(at) {
         return Err(Refusal::NotPending { status: invite.status_at(at) });
     }
+    if invite.locked_at.is_some() {
+        return Err(Refusal::Locked);
+    }
     invitable(book)?;
     let facts = InviteFacts {
         issue_no: invite.facts.issue_no + 1,

@@ -45,11 +45,11 @@ fn cannot_open(path: &Path, error: &sqlx::Error) -> BusError {
     const BUSY: &str = "5";
     let code = error.as_database_error().and_then(|error| error.code());
     let path = path.display();
-    BusError::Away(if code.as_deref() == Some(BUSY) {
-        format!("{path} is in use by another process; an embedded bus belongs to one alone")
+    if code.as_deref() == Some(BUSY) {
+        BusError::InUse(path.to_string())
     } else {
-        format!("{path} cannot be opened: {error}")
-    })
+        BusError::Away(format!("{path} cannot be opened: {error}"))
+    }
 }
 
 #[cfg(test)]

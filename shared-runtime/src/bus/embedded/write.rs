@@ -168,6 +168,11 @@ impl Round<'_> {
     }
 
     async fn bury(&mut self, line: &Line, positions: &[i64]) -> sqlx::Result<()> {
+        tracing::warn!(
+            queue = line.name,
+            messages = positions.len(),
+            "messages given up: they are in the parking queue"
+        );
         let mut entries = vec![Vec::new(); self.lines.len()];
         for from in positions {
             // It may have gone a moment ago: a caller that gave up its ack and left has acked all the same.

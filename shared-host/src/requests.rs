@@ -1,0 +1,72 @@
+//! Where a request meets the log: what both services do alike between HTTP and a command.
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use shared_http::{Caller, Key, Problem, RequestId, TraceContext};
+use shared_runtime::group::{Abort, Unanswered};
+use shared_runtime::idempotency::Repeatable;
+use shared_runtime::log::Meta;
+use std::convert::Infallible;
+use std::time::Duration;
+use uuid::Uuid;
+
+/// When to come back after something was in the way.
+pub const SHORTLY: Duration = Duration::from_secs(1);
+
+/// The request that causes an event: its name, and the trace it belongs to.
+#[derive(Debug, Clone)]
+pub struct Cause {
+    id: RequestId,
+    trace: TraceContext,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Cause {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
+        let Ok(id) = RequestId::from_request_parts(parts, state).await;
+        let Ok(trace) = TraceContext::from_request_parts(parts, state).await;
+        Ok(Cause { id, trace })
+    }
+}
+
+impl Cause {
+    /// What stands beside every event that the request causes.
+    pub fn meta(&self, actor: String) -> Meta {
+        Meta {
+            actor,
+            // Our own request ids are UUIDs without dashes; one that a caller chose may be anything.
+            correlation: Uuid::parse_str(&self.id.0).ok(),
+            causation: None,
+            traceparent: Some(self.trace.traceparent()),
+        }
+    }
+}
+
+/// A member of the staff, as events name one.
+pub fn staff(caller: &Caller) -> String {
+    format!("staff:{}", caller.subject)
+}
+
+/// The client's name for a command, where it gave one.
+pub fn repeatable(caller: &Caller, key: Option<Key>) -> Option<Repeatable> {
+    key.map(|key| Repeatable {
+        account: caller.account.as_str().to_owned(),
+        principal: caller.subject.clone(),
+        key: key.key,
+        fingerprint: key.fingerprint,
+    })
+}
+
+/// A command that got no answer.
+pub fn unanswered(error: &Unanswered) -> Problem {
+    match error {
+        Unanswered::Busy(_) => Problem::unavailable(error, SHORTLY),
+        Unanswered::Failed(_) => Problem::internal(error),
+    }
+}
+
+/// A read that failed.
+pub fn lost(error: impl Into<Abort>) -> Problem {
+    unanswered(&Unanswered::from(error.into()))
+}
