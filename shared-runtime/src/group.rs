@@ -83,6 +83,15 @@ fn is_in_the_way(error: &sqlx::Error) -> bool {
 }
 
 impl Abort {
+    /// Whether it is a fault that trying again does not mend.
+    pub fn is_fault(&self) -> bool {
+        match self {
+            Abort::Conflict | Abort::Log(LogError::Conflict) => false,
+            Abort::Log(LogError::Db(error) | LogError::Keys(KeysError::Db(error))) => !is_transient(error),
+            Abort::Log(_) => true,
+        }
+    }
+
     /// Whether deciding again may help.
     fn is_contention(&self) -> bool {
         match self {
@@ -107,12 +116,11 @@ pub enum Unanswered {
 
 impl From<Abort> for Unanswered {
     fn from(abort: Abort) -> Self {
-        let busy = match &abort {
-            Abort::Conflict | Abort::Log(LogError::Conflict) => true,
-            Abort::Log(LogError::Db(error) | LogError::Keys(KeysError::Db(error))) => is_transient(error),
-            Abort::Log(_) => false,
-        };
-        if busy { Unanswered::Busy(abort.to_string()) } else { Unanswered::Failed(abort.to_string()) }
+        if abort.is_fault() {
+            Unanswered::Failed(abort.to_string())
+        } else {
+            Unanswered::Busy(abort.to_string())
+        }
     }
 }
 

@@ -61,9 +61,14 @@ async fn follow(server: &Server, id: &str) -> Result<Value> {
         bar.set_position(
             ["created", "updated", "unchanged", "skipped", "failed"].iter().map(|n| count(&job, n)).sum(),
         );
-        if job.get("state").and_then(Value::as_str) == Some("done") {
-            bar.finish_and_clear();
-            return Ok(job);
+        let word = |member: &str| job.get(member).and_then(Value::as_str).unwrap_or_default();
+        match word("state") {
+            "done" => {
+                bar.finish_and_clear();
+                return Ok(job);
+            }
+            "failed" => bail!("the import could not go on: {}", word("failure")),
+            _ => {}
         }
         tokio::time::sleep(Duration::from_millis(150)).await;
     }

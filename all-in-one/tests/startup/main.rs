@@ -91,9 +91,42 @@ mod embedded {
         }
 
         #[test]
+        fn a_token_without_a_server_is_refused_instead_of_ignored() {
+            let scratch = Scratch::new("tokenless");
+            drop(Started::serve(&scratch));
+            let file = scratch.path("people.csv");
+            std::fs::write(&file, "Email,First,Last\nada@example.org,Ada,Lovelace\n").expect("written");
+            let file = file.display().to_string();
+            let said =
+                stderr(&patient_first(&["import", &file, "--data-dir", scratch.data(), "--token", "x"]));
+            assert!(said.contains("no --url"), "{said}");
+        }
+
+        #[test]
+        fn a_server_is_known_by_its_lock_and_not_by_an_old_file() {
+            let scratch = Scratch::new("stale");
+            drop(Started::serve(&scratch));
+            // Somebody else listens where the killed server did, and would take whatever it is sent.
+            let other = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+            let url = format!("http://{}\n", other.local_addr().expect("an address"));
+            std::fs::write(scratch.path("data/server-url"), url).expect("written");
+            let file = scratch.path("people.csv");
+            std::fs::write(&file, "Email,First,Last\nada@example.org,Ada,Lovelace\n").expect("written");
+            let file = file.display().to_string();
+            let said = patient_first(&["import", &file, "--data-dir", scratch.data(), "--json"]);
+            assert!(said.status.success(), "{}", stderr(&said));
+            other.set_nonblocking(true).expect("set");
+            assert!(other.accept().is_err(), "nobody asked the other one");
+        }
+
+        #[test]
         fn a_directory_that_is_not_there_is_named() {
-            let said = stderr(&patient_first(&["import", "x.csv", "--data-dir", "/nonexistent/pf"]));
-            assert!(said.contains("x.csv") || said.contains("/nonexistent/pf"), "{said}");
+            let scratch = Scratch::new("nodir");
+            let file = scratch.path("people.csv");
+            std::fs::write(&file, "Email,First,Last\nada@example.org,Ada,Lovelace\n").expect("written");
+            let file = file.display().to_string();
+            let said = stderr(&patient_first(&["import", &file, "--data-dir", "/nonexistent/pf"]));
+            assert!(said.contains("there is no data directory /nonexistent/pf"), "{said}");
         }
     }
 }
@@ -129,8 +162,9 @@ mod postgres {
     #[test]
     fn nobody_to_believe_is_said() {
         let scratch = Scratch::new("nojwt");
-        let said = stderr(&patients_service(&scratch, &[("PF_JWT_PUBLIC_KEY_FILE", "")]));
-        assert!(said.contains("jwt-public-key-file") || said.contains("cannot read"), "{said}");
+        let both = ("PF_JWKS_URL", "https://id.example.org/jwks");
+        let said = stderr(&patients_service(&scratch, &[both]));
+        assert!(said.contains("either --jwt-public-key-file or --jwks-url"), "{said}");
     }
 }
 

@@ -2,6 +2,8 @@
 
 use crate::client::{Client, eventually};
 use crate::people::People;
+use shared_runtime::bus::{Bus, Queue, Topology};
+use sqlx::{Connection, Executor, PgConnection, SqliteConnection};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -27,7 +29,12 @@ struct Process {
 struct Apart {
     admin: String,
     databases: Vec<String>,
+    /// The broker, with a queue that hears everything, so that what was on the wire can be searched.
+    bus: Bus,
 }
+
+/// The queue that hears everything.
+const SPY: &str = "spy";
 
 /// What is left when everything has stopped.
 pub struct Remains {
@@ -62,7 +69,7 @@ impl World {
                 let name = format!("story_{service}{kind}_{}", std::process::id());
                 sql(&admin, &format!("create database {name}")).await;
                 databases.push(name.clone());
-                format!("{}/{name}", admin.rsplit_once('/').expect("a database in the URL").0)
+                beside(&admin, &name)
             };
             let env = [
                 ("PF_LISTEN", at.clone()),
@@ -86,7 +93,11 @@ impl World {
         }
         let (patients, invites) = (processes[0].url.clone(), processes[1].url.clone());
         let token = token(&["--secrets-dir", &secrets]);
-        World::begin(dir, processes, patients, invites, token, Some(Apart { admin, databases })).await
+        let prefix = format!("story{}.", std::process::id());
+        let topology = Topology::prefixed(&prefix).with(Queue::of_service(SPY, &["#"]));
+        let bus = Bus::open(&bus, topology).await.expect("a bus");
+        bus.publisher().await.expect("the queues are declared");
+        World::begin(dir, processes, patients, invites, token, Some(Apart { admin, databases, bus })).await
     }
 
     async fn begin(
@@ -144,16 +155,66 @@ impl World {
         }
     }
 
-    /// Ends every process.
+    /// Ends every process. What the log holds and what was on the bus is written out, to be searched.
     pub async fn end(mut self) -> Remains {
         self.kill();
-        if let Some(apart) = self.apart.take() {
-            for name in apart.databases {
-                sql(&apart.admin, &format!("drop database {name} with (force)")).await;
+        match self.apart.take() {
+            None => {
+                for name in ["patients", "invites"] {
+                    let url = format!("sqlite:{}", self.dir.join(format!("data/{name}.db")).display());
+                    let said = "select cast(data || meta as blob) || coalesce(sealed, x'') from events";
+                    let mut database = SqliteConnection::connect(&url).await.expect("opened");
+                    let rows: Vec<Vec<u8>> =
+                        sqlx::query_scalar(said).fetch_all(&mut database).await.expect("read");
+                    let rows: Vec<String> =
+                        rows.iter().map(|row| String::from_utf8_lossy(row).into()).collect();
+                    self.keep_for_search(&format!("events of {name}"), &rows);
+                }
+            }
+            Some(apart) => {
+                for name in &apart.databases {
+                    if !name.contains("_keys_") {
+                        let url = beside(&apart.admin, name);
+                        let said = "select data::text || meta::text || coalesce(encode(sealed, 'escape'), '') from events";
+                        let mut database = PgConnection::connect(&url).await.expect("connected");
+                        let rows = sqlx::query_scalar(said).fetch_all(&mut database).await.expect("read");
+                        self.keep_for_search(&format!("events of {name}"), &rows);
+                        database.close().await.expect("closed");
+                    }
+                    sql(&apart.admin, &format!("drop database {name} with (force)")).await;
+                }
+                self.keep_for_search("bus", &heard(&apart.bus).await);
+                apart.bus.delete_topology().await.expect("deleted");
             }
         }
         Remains { dir: self.dir.clone() }
     }
+
+    fn keep_for_search(&self, name: &str, texts: &[String]) {
+        let text = texts.join("\n");
+        // A search that could find nothing would prove nothing.
+        assert!(text.contains("dr-0") || text.contains("pending"), "{name} holds what it should");
+        std::fs::write(self.dir.join(name), text).expect("written");
+    }
+}
+
+/// Everything that was on the bus.
+async fn heard(bus: &Bus) -> Vec<String> {
+    let mut left = usize::try_from(bus.depth(SPY).await.expect("counted")).expect("few");
+    let mut subscription = bus.subscribe(SPY, 500).await.expect("subscribed");
+    let mut bodies = Vec::new();
+    while left > 0 {
+        let deliveries = subscription.next(500).await.expect("received");
+        left = left.saturating_sub(deliveries.len());
+        bodies.extend(deliveries.iter().map(|one| String::from_utf8_lossy(&one.body).into_owned()));
+        subscription.ack(&deliveries).await.expect("acked");
+    }
+    bodies
+}
+
+/// The same server, another database.
+fn beside(url: &str, name: &str) -> String {
+    format!("{}/{name}", url.rsplit_once('/').expect("a database in the URL").0)
 }
 
 impl Drop for World {
@@ -219,8 +280,7 @@ fn free_address() -> String {
 }
 
 async fn sql(url: &str, statement: &str) {
-    use sqlx::{Connection, Executor};
-    let mut connection = sqlx::PgConnection::connect(url).await.expect("connected");
+    let mut connection = PgConnection::connect(url).await.expect("connected");
     connection.execute(sqlx::AssertSqlSafe(statement.to_owned())).await.expect("executed");
     connection.close().await.expect("closed");
 }

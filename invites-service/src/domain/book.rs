@@ -16,7 +16,7 @@ pub struct Book {
     pub patient: Option<Patient>,
     /// The clinic's settings.
     pub settings: ClinicSettings,
-    /// The invites, in the order of their ids, which is the order of their making.
+    /// The invites, by id.
     pub invites: BTreeMap<Uuid, Stands>,
     /// The login at the patient's address; only looked up for acceptances.
     pub account: Option<Account>,

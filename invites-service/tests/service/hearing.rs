@@ -128,11 +128,11 @@ async fn a_request_before_its_patient_is_tried_again(door: Door) {
     let world = World::new(door).await;
     let (import, patient) = (world.clock.new_id(), world.clock.new_id());
     let early = world.hear(&[world.incoming(patient, 2, requested(import, 0))]).await;
-    assert!(matches!(early, Err(HandleError::Retry(_))), "{early:?}");
+    assert!(matches!(early, Err(HandleError::Early(_))), "{early:?}");
     // Known, but not yet as the request knows the patient: the invite would be void upon arrival.
     world.hear(&[world.incoming(patient, 1, created(details(patient)))]).await.expect("heard");
     let early = world.hear(&[world.incoming(patient, 3, requested(import, 2))]).await;
-    assert!(matches!(early, Err(HandleError::Retry(_))), "{early:?}");
+    assert!(matches!(early, Err(HandleError::Early(_))), "{early:?}");
     world.hear(&[world.incoming(patient, 2, updated(details(patient), 2))]).await.expect("heard");
     world.hear(&[world.incoming(patient, 3, requested(import, 2))]).await.expect("heard");
     assert_eq!(world.statuses(patient).await, ["pending"]);

@@ -139,7 +139,7 @@ async fn keep(
 pub struct ImportAnswer {
     /// The import.
     pub id: Uuid,
-    /// `running` or `done`.
+    /// `running`, `done` or `failed`.
     #[schema(example = "done")]
     pub state: String,
     /// Rows in the file.
@@ -163,6 +163,9 @@ pub struct ImportAnswer {
     /// When the last row was carried out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub finished_at: Option<DateTime<Utc>>,
+    /// Why it could not go on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure: Option<String>,
 }
 
 /// A row that could not be taken.
@@ -212,5 +215,6 @@ async fn stand(
         errors: failures.into_iter().map(|(row, reason)| RowError { row, reason }).collect(),
         created_at: row.created_at,
         finished_at: row.finished_at,
+        failure: row.failure,
     }))
 }

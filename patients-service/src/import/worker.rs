@@ -66,6 +66,12 @@ impl Worker {
                     conflicts += 1;
                     continue;
                 }
+                // Tried again it would fail again, and keep every other import waiting behind it.
+                Err(abort) if abort.is_fault() => {
+                    tracing::error!(reason = %abort, "an import cannot go on");
+                    self.give_up().await.map_err(|abort| abort.to_string())?;
+                    continue;
+                }
                 stepped => stepped.map_err(|abort| abort.to_string())?,
             };
             conflicts = 0;
@@ -80,22 +86,44 @@ impl Worker {
         Ok(())
     }
 
+    /// Ends the import that has waited longest: what was carried out stays, the rest is not.
+    async fn give_up(&self) -> Result<(), Abort> {
+        let mut tx = self.core.db.begin().await?;
+        if let Some(import) = imports::take(&mut tx).await? {
+            let words =
+                "a fault of ours: the log of the service says which; rows without an outcome were not taken";
+            imports::fail(&mut tx, import.id, words, self.core.clock.now()).await?;
+        }
+        Ok(tx.commit().await?)
+    }
+
     /// One batch of the import that has waited longest.
     pub async fn step(&self) -> Result<Stepped, Abort> {
         let mut tx = self.core.db.begin().await?;
-        let Some(import) = imports::take(&mut tx).await? else { return Ok(Stepped::Idle) };
-        let open = imports::open_rows(&mut tx, import.id, BATCH).await?;
-        let stepped = if open.is_empty() {
-            imports::finish(&mut tx, import.id, self.core.clock.now()).await?;
-            Stepped::Finished(import.id)
-        } else {
-            let rows = open.len();
-            self.carry_out(&mut tx, &import, open).await?;
-            Stepped::Rows(rows)
+        let stepped = match self.batch(&mut tx).await {
+            Ok(stepped) => stepped,
+            Err(abort) => {
+                // Now, not when the connection comes back to the pool: until then the import's row is locked,
+                // and this worker's next step would find that none waits.
+                let _ = tx.rollback().await;
+                return Err(abort);
+            }
         };
         tx.commit().await?;
         self.core.log.nudge();
         Ok(stepped)
+    }
+
+    async fn batch(&self, tx: &mut Tx) -> Result<Stepped, Abort> {
+        let Some(import) = imports::take(tx).await? else { return Ok(Stepped::Idle) };
+        let open = imports::open_rows(tx, import.id, BATCH).await?;
+        if open.is_empty() {
+            imports::finish(tx, import.id, self.core.clock.now()).await?;
+            return Ok(Stepped::Finished(import.id));
+        }
+        let rows = open.len();
+        self.carry_out(tx, &import, open).await?;
+        Ok(Stepped::Rows(rows))
     }
 
     async fn carry_out(&self, tx: &mut Tx, import: &Waiting, open: Vec<Open>) -> Result<(), Abort> {

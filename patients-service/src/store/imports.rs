@@ -149,6 +149,18 @@ pub async fn finish(tx: &mut Tx, import: Uuid, at: DateTime<Utc>) -> sqlx::Resul
         .map(drop)
 }
 
+/// Marks an import as one that cannot go on.
+pub async fn fail(tx: &mut Tx, import: Uuid, why: &str, at: DateTime<Utc>) -> sqlx::Result<()> {
+    execute!(
+        tx.conn(),
+        "update imports set state = 'failed', failure = $2, finished_at = $3 where id = $1",
+        import,
+        why,
+        at
+    )
+    .map(drop)
+}
+
 /// An import as it is shown.
 #[derive(Debug, Clone, sqlx::FromRow)]
 #[expect(missing_docs, reason = "named as in the answer")]
@@ -159,6 +171,7 @@ pub struct Row {
     pub rows_read: i64,
     pub created_at: DateTime<Utc>,
     pub finished_at: Option<DateTime<Utc>>,
+    pub failure: Option<String>,
 }
 
 /// Reads an import of the clinic.
@@ -166,7 +179,7 @@ pub async fn find(conn: Conn<'_>, account: &AccountId, id: Uuid) -> sqlx::Result
     fetch_optional!(
         conn,
         Row,
-        "select id, state, columns, rows_read, created_at, finished_at from imports where account_id = $1 and id = $2",
+        "select id, state, columns, rows_read, created_at, finished_at, failure from imports where account_id = $1 and id = $2",
         account.as_str(),
         id
     )

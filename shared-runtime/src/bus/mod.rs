@@ -6,7 +6,7 @@
 //! | `embedded:PATH` | a SQLite file of its own, in this process |
 //!
 //! Both carry the same bytes, keep what they confirmed through a kill, deliver at least once, and
-//! pass one conformance suite (`tests/bus_conformance.rs`).
+//! pass one conformance suite (`tests/bus_conformance/`).
 //!
 //! The way of a message: [`Bus::publisher`] → [`Publisher::publish`] → the queues of [`Topology`] →
 //! [`Bus::subscribe`] → [`Subscription::next`] → work, committed → [`Subscription::ack`].

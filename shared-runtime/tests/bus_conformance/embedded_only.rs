@@ -75,7 +75,7 @@ mod embedded {
     async fn a_second_opening_in_one_process_is_refused_too() {
         let world = World::new(Side::Embedded, "twice");
         let bus = world.open().await;
-        assert!(matches!(Bus::open(&world.url, world.topology.clone()).await, Err(BusError::Away(_))));
+        assert!(matches!(Bus::open(&world.url, world.topology.clone()).await, Err(BusError::InUse(_))));
         bus.close().await;
         world.open().await.close().await;
         world.end().await;
