@@ -166,6 +166,8 @@ impl World {
                     let mut database = SqliteConnection::connect(&url).await.expect("opened");
                     let rows: Vec<Vec<u8>> =
                         sqlx::query_scalar(said).fetch_all(&mut database).await.expect("read");
+                    // Closed before the search: its last files go only then.
+                    database.close().await.expect("closed");
                     let rows: Vec<String> =
                         rows.iter().map(|row| String::from_utf8_lossy(row).into()).collect();
                     self.keep_for_search(&format!("events of {name}"), &rows);
