@@ -9,6 +9,7 @@
 //! * [`internal`]: the guard of internal routes.
 //! * [`idempotency`], [`precondition`], [`cursor`]: the headers and parameters of careful clients.
 //! * [`mod@manners`]: what surrounds every route: request id, limits, log line, trace context.
+//! * [`progress`]: long work, followed live.
 //! * [`openapi`], [`health`], [`server`]: the API's own description, its pulse, and the loop that serves it.
 //!
 //! `tests/common/mod.rs` is a service in small that uses all of it.
@@ -30,6 +31,7 @@ pub mod minter;
 pub mod openapi;
 pub mod precondition;
 pub mod problem;
+pub mod progress;
 mod random;
 mod reading;
 pub mod server;
@@ -48,5 +50,6 @@ pub use maybe::Maybe;
 pub use minter::{Claims, Minter, generate_signing_key};
 pub use precondition::{ETag, IfMatch};
 pub use problem::{FieldError, Problem};
+pub use progress::{Standing, Stopping, follow};
 pub use server::{Limits, run};
 pub use trace::TraceContext;

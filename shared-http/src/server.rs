@@ -3,6 +3,7 @@
 //! `axum::serve` has no limit on how long a client may take over its headers, nor on how many clients
 //! there are; one that sends a byte a minute would be kept for ever. So the loop is our own.
 
+use crate::progress::Stopping;
 use crate::stall::Unstalled;
 use axum::Router;
 use axum::body::Body;
@@ -80,7 +81,7 @@ pub async fn run(
             () = shutdown.cancelled() => break,
             Some(ended) = connections.join_next() => report(ended),
             (stream, peer, place) = accept(&listener, &room, limits.accept_pause) => {
-                let connection = graceful.watch(serve(&http, Unstalled::new(stream, limits.write_time), peer, router.clone()));
+                let connection = graceful.watch(serve(&http, Unstalled::new(stream, limits.write_time), (peer, &shutdown), router.clone()));
                 connections.spawn(async move {
                     let outcome = connection.await;
                     drop(place);
@@ -136,16 +137,18 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
 
-/// One connection, with the peer's address in each request's extensions.
+/// One connection, with the peer's address and the stop signal in each request's extensions.
 fn serve(
     http: &http1::Builder,
     stream: Unstalled,
-    peer: SocketAddr,
+    (peer, shutdown): (SocketAddr, &CancellationToken),
     router: Router,
 ) -> impl hyper_util::server::graceful::GracefulConnection<Error = hyper::Error> + Send + use<> {
+    let stopping = Stopping(shutdown.clone());
     let service = service_fn(move |request: Request<Incoming>| {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(ConnectInfo(peer));
+        request.extensions_mut().insert(stopping.clone());
         router.clone().call(request)
     });
     http.serve_connection(TokioIo::new(stream), service)

@@ -126,3 +126,35 @@ async fn a_request_beyond_the_drain_time_is_cut() {
     assert_eq!(drained, Drained { cut_off: 1 });
     assert!(request.await.expect("task").is_err());
 }
+
+#[tokio::test]
+async fn a_followed_job_is_told_when_it_changes_and_ends() {
+    let steps = [1, 1, 2, 3];
+    let route = get(async move |stopping: shared_http::Stopping| {
+        let mut steps = steps.into_iter();
+        shared_http::follow(stopping, move || {
+            let done = steps.next().unwrap_or(3);
+            async move { Ok(shared_http::Standing { told: done, ended: done == 3 }) }
+        })
+    });
+    let served =
+        serve(manners(Router::new().route("/", route), ManneredConfig::default()), Limits::default()).await;
+    let told = client().get(served.url("/")).send().await.expect("an answer").text().await.expect("text");
+    let lines: Vec<&str> = told.lines().filter(|line| !line.is_empty()).collect();
+    let expected = ["event: progress", "data: 1", "event: progress", "data: 2", "event: end", "data: 3"];
+    assert_eq!(lines, expected);
+}
+
+#[tokio::test]
+async fn a_followed_job_does_not_hold_the_stop_up() {
+    let route = get(async |stopping: shared_http::Stopping| {
+        shared_http::follow(stopping, || async { Ok(shared_http::Standing { told: 1, ended: false }) })
+    });
+    let mut served =
+        serve(manners(Router::new().route("/", route), ManneredConfig::default()), Limits::default()).await;
+    let mut answer = client().get(served.url("/")).send().await.expect("an answer");
+    assert!(answer.chunk().await.expect("a piece").is_some());
+    served.stop.cancel();
+    let drained = timeout(SOON, served.task.take().expect("a task")).await.expect("ends").expect("no panic");
+    assert_eq!(drained, Drained { cut_off: 0 });
+}
