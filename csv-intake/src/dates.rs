@@ -116,7 +116,7 @@ fn read(text: &str) -> Result<Written, &'static str> {
     };
     let (x, y, z) = (number(a)?, number(b)?, number(c)?);
     match (a.len(), b.len(), c.len()) {
-        (4, 2, 2) if separator != ' ' => Ok(Written::Iso { year: x.cast_signed(), month: y, day: z }),
+        (4, 1 | 2, 1 | 2) if separator != ' ' => Ok(Written::Iso { year: x.cast_signed(), month: y, day: z }),
         (1 | 2, 1 | 2, 4) => Ok(Written::Short { first: x, second: y, year: z.cast_signed() }),
         (1 | 2, 1 | 2, 1..=3) => Err("has no year of four digits: write it as YYYY-MM-DD"),
         _ => Err(FORM),

@@ -73,7 +73,11 @@ fn append(bytes: &[u8], text: &mut String) {
 /// a letter in UTF-8. Not so with the first bytes C2 to C5, which begin nearly all letters of Europe in UTF-8 and are rare
 /// capitals here, with more than one letter, or with a letter of three bytes.
 fn reads_as_utf8(run: &[u8]) -> bool {
-    str::from_utf8(run).is_ok_and(|text| run.len() > 2 || text.starts_with(|c| c < '\u{180}'))
+    match str::from_utf8(run) {
+        Ok(text) => run.len() > 2 || text.starts_with(|c| c < '\u{180}'),
+        // A part may end within a letter.
+        Err(error) => run.len() == PART && error.error_len().is_none(),
+    }
 }
 
 fn foreign(run: &[u8]) -> bool {
