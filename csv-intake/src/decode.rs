@@ -9,10 +9,14 @@ use western::Western;
 /// How many bytes are looked at before anything is decided.
 const HEAD: usize = 1024;
 
+/// The longest mark, which UTF-32's is.
+const MARK: usize = 4;
+
 /// Text from bytes that come in pieces, cut anywhere.
 pub(crate) struct Decoder {
     hint: Option<&'static Encoding>,
     state: State,
+    head: usize,
     /// Bytes that wait for more: the head, or a sequence that a piece's end has cut.
     waiting: Vec<u8>,
     broken: Option<Broken>,
@@ -61,7 +65,12 @@ impl Decoder {
             None => None,
             Some(label) => Some(known(label).ok_or(Unreadable::UnknownEncoding)?),
         };
-        Ok(Decoder { hint, state: State::Head, waiting: Vec::new(), broken: None })
+        Ok(Decoder { hint, state: State::Head, head: HEAD, waiting: Vec::new(), broken: None })
+    }
+
+    /// Decides from fewer bytes than usual, though never from less than a mark.
+    pub(crate) fn deciding_after(&mut self, bytes: usize) {
+        self.head = bytes.clamp(MARK, HEAD);
     }
 
     /// The encoding, as far as it is known: UTF-8 until something speaks against it.
@@ -97,7 +106,7 @@ impl Decoder {
         if head || !joined.is_empty() {
             joined.extend_from_slice(bytes);
         }
-        let done = if head && joined.len() < HEAD && !last {
+        let done = if head && joined.len() < self.head && !last {
             self.waiting = joined;
             Ok(())
         } else if head {
@@ -112,7 +121,7 @@ impl Decoder {
 
     /// Decides from the head. Gives the length of the mark.
     fn begin(&mut self, bytes: &[u8]) -> Result<usize, Broken> {
-        let head = &bytes[..bytes.len().min(HEAD)];
+        let head = &bytes[..bytes.len().min(self.head)];
         refuse::bytes(head).map_err(Broken::File)?;
         let (encoding, mark) = match (Encoding::for_bom(head), self.hint) {
             (Some((encoding, mark)), _) => (Some(encoding), mark),

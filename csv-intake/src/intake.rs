@@ -52,6 +52,7 @@ pub struct Intake {
     delimiter: u8,
     ended: bool,
     header: bool,
+    lead: usize,
     failed: Option<Unreadable>,
     blank_rows: u64,
     bytes: u64,
@@ -69,10 +70,19 @@ impl Intake {
             delimiter: hint.unwrap_or(b','),
             ended: false,
             header: false,
+            lead: sniff::LEAD,
             failed: None,
             blank_rows: 0,
             bytes: 0,
         })
+    }
+
+    /// Decides what the file is from so many bytes instead of 64 KiB: for tests of what comes after that, and for whoever
+    /// wants the first records early. Before anything is pushed.
+    pub fn deciding_after(mut self, bytes: usize) -> Intake {
+        self.lead = bytes.min(sniff::LEAD);
+        self.decoder.deciding_after(bytes);
+        self
     }
 
     /// Takes the file's next bytes. Memory stays flat if the records are taken before more is pushed: a record of the
@@ -141,7 +151,7 @@ impl Intake {
     fn take(&mut self) -> Result<Option<Record>, Unreadable> {
         let ended = self.ended && self.decoder.broken().is_none();
         if self.framer.is_none() {
-            if self.text.len() < sniff::LEAD && !self.ended && self.decoder.broken().is_none() {
+            if self.text.len() < self.lead && !self.ended && self.decoder.broken().is_none() {
                 return Ok(None);
             }
             self.framer = Some(self.settle(ended)?);
@@ -170,7 +180,7 @@ impl Intake {
     fn settle(&mut self, ended: bool) -> Result<Framer, Unreadable> {
         // Some programs write the mark twice.
         let marks = self.text.len() - self.text.trim_start_matches('\u{feff}').len();
-        let lead = &self.text[marks..floor(&self.text, marks + sniff::LEAD)];
+        let lead = &self.text[marks..floor(&self.text, self.lead).max(marks)];
         refuse::text(lead)?;
         let declared = sniff::declared(lead)?;
         let line_ends = sniff::line_ends(lead, self.hint);

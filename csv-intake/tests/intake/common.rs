@@ -25,7 +25,15 @@ impl Whole {
 
 /// Reads in pieces of these sizes, one after the other and again from the first.
 pub fn in_pieces(bytes: &[u8], hints: Hints, sizes: &[usize]) -> Whole {
-    let mut intake = Intake::new(hints).expect("hints");
+    through(Intake::new(hints).expect("hints"), bytes, sizes)
+}
+
+/// Decides from so little that most of even a small file comes later, in its pieces.
+pub fn decided_early(bytes: &[u8], sizes: &[usize]) -> Whole {
+    through(Intake::new(Hints::default()).expect("hints").deciding_after(4), bytes, sizes)
+}
+
+fn through(mut intake: Intake, bytes: &[u8], sizes: &[usize]) -> Whole {
     let mut whole =
         Whole { records: Vec::new(), found: intake.found(), refused: None, most_held: 0, scanned: 0 };
     let mut sizes = sizes.iter().cycle();
@@ -45,6 +53,10 @@ pub fn in_pieces(bytes: &[u8], hints: Hints, sizes: &[usize]) -> Whole {
         assert_eq!((intake.push(b"x"), intake.end()), (Err(refusal.clone()), Err(refusal.clone())));
     }
     whole.found = Found { bytes: 0, ..intake.found() };
+    if whole.refused.is_some() {
+        // How far the bytes were decoded when the records were refused depends on the pieces.
+        whole.found = Found { encoding: "", guessed: false, ..whole.found };
+    }
     whole.scanned = intake.scanned();
     whole
 }

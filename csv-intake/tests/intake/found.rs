@@ -59,6 +59,8 @@ fn delimiters_are_found_where_others_stand_in_the_cells() {
         ("a,b\n\"1;2;3\",x\n\"1;2\",y\n", b',', 2),
         ("a,b\nx,\"1;2\"\ny,\"3;4\"\n", b',', 2),
         ("\"a\";\"b, c\"\n\"1\";\"2, 3\"\n", b';', 2),
+        ("id,name;alias\n1,Ann\n2,Bob;Rob\n", b',', 2),
+        ("id,name;alias;maiden name\n1,Ann\n2,Bob\n", b',', 2),
         ("only one column\n1\n", b',', 1),
         ("a,b,c\n1,2,3,\n4,5,6,\n", b',', 3),
         ("a;b;c", b';', 3),

@@ -1,6 +1,6 @@
 //! Files that cannot be read at all: each is told what it is and what to do.
 
-use crate::common::{encoding, in_pieces, refused, utf16};
+use crate::common::{decided_early, encoding, in_pieces, refused, utf16};
 use csv_intake::{Fault, Hints, Intake, Unreadable};
 
 #[test]
@@ -41,6 +41,13 @@ fn no_letter_comes_out_wrong_without_a_word() {
     // The other way round: windows-1252 by its first letter, then UTF-8.
     assert_eq!(refused(b"a,b\nJos\xe9,1\nJos\xc3\xa9,2\n"), Unreadable::MixedEncoding { line: 3 });
     assert_eq!(refused(b"a,b\nJos\xe9,1\n\xe2\x82\xac 5,2\n"), Unreadable::MixedEncoding { line: 3 });
+    // Cut anywhere, it is the same.
+    for size in [1, 2, 3] {
+        let cut = decided_early(b"a,b\nJos\xe9,1\nJos\xc3\xa9,2\n", &[size]).refused;
+        assert_eq!(cut, Some(Unreadable::MixedEncoding { line: 3 }));
+        let cut = decided_early(b"a,b\nJos\xc3\xa9,1\n\xe2\x82,2\n", &[size]).refused;
+        assert_eq!(cut, Some(Unreadable::MixedEncoding { line: 3 }));
+    }
     // A DOS code page, and Cyrillic, are no windows-1252.
     assert_eq!(refused(b"a,b\nM\x81ller,1\n"), Unreadable::UnknownLetters { line: 2 });
     let cyrillic = encoding_rs::WINDOWS_1251.encode("Имя;a\nИванов;1\n").0.into_owned();
