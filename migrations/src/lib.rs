@@ -12,7 +12,8 @@ macro_rules! steps {
 }
 
 /// The database of patients-service.
-pub const PATIENTS: &[Step] = steps![1 "core/0001_event_log", 1001 "patients/0001_patients"];
+pub const PATIENTS: &[Step] =
+    steps![1 "core/0001_event_log", 1001 "patients/0001_patients", 1002 "patients/0002_imports"];
 
 /// The database of invites-service.
 pub const INVITES: &[Step] = steps![1 "core/0001_event_log", 1001 "invites/0001_invites"];

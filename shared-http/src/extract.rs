@@ -26,6 +26,11 @@ pub struct Body<T> {
     pub bytes: axum::body::Bytes,
 }
 
+/// Reads JSON that came otherwise than as a body of its own, with the same refusals.
+pub fn read_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    reading::json(bytes)
+}
+
 /// Path parameters. One that cannot be read names nothing we know: 404, as for any unknown id.
 #[derive(Debug, Clone)]
 pub struct Path<T>(pub T);

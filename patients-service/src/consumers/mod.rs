@@ -1,8 +1,9 @@
-//! What invites-service said, and what is done about it: the register of open invites is kept, and a
-//! patient whose invite was accepted becomes active.
+//! What invites-service said, and what is done about it: the register of open invites is kept, imports
+//! learn what became of invitations they asked for, and a patient whose invite was accepted becomes active.
 
 use crate::desk::{Command, Patients};
 use crate::domain::Ask;
+use crate::store::imports::invitations::{self, Answer};
 use crate::store::invites::{self, Told};
 use shared_events::invite::InviteStatus;
 use shared_events::{AccountId, Event};
@@ -43,12 +44,15 @@ impl Handler for FromInvites {
                 | "InviteRevoked"
                 | "InviteExpired"
                 | "InviteTakenOver"
+                | "InviteRefused"
         )
     }
 
     async fn handle(&self, tx: &mut Tx, events: &[Incoming]) -> Result<(), HandleError> {
         let told: Vec<Told> = events.iter().filter_map(told).collect();
         invites::put(tx, &told).await?;
+        let answers: Vec<Answer> = events.iter().filter_map(answer).collect();
+        invitations::answered(tx, &answers).await?;
         let mut commands = Vec::new();
         for incoming in events {
             commands.extend(activate(incoming)?);
@@ -99,6 +103,19 @@ fn told(incoming: &Incoming) -> Option<Told> {
         pending: invite.status == InviteStatus::Pending,
         expires_at: invite.expires_at,
     })
+}
+
+/// What became of an invitation that an import asked for.
+fn answer(incoming: &Incoming) -> Option<Answer> {
+    match &incoming.event {
+        Event::InviteIssued(e) => {
+            Some(Answer { import: e.invite.import_id?, patient: e.invite.patient_id, refused: None })
+        }
+        Event::InviteRefused(e) => {
+            Some(Answer { import: e.import_id, patient: e.patient_id, refused: Some(e.code.clone()) })
+        }
+        _ => None,
+    }
 }
 
 fn activate(incoming: &Incoming) -> Result<Option<Command>, HandleError> {

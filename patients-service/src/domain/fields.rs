@@ -81,6 +81,22 @@ impl From<Draft> for Patch {
 }
 
 impl Draft {
+    /// What a row of a file asks to be changed: optional fields it leaves empty it does not speak of.
+    pub fn said(self) -> Patch {
+        Patch {
+            email: Some(self.email),
+            first_name: Some(self.first_name),
+            last_name: Some(self.last_name),
+            phone: self.phone.map(Some),
+            date_of_birth: self.date_of_birth.map(Some),
+            notes: self.notes.map(Some),
+            external_id: self.external_id.map(Some),
+            clinician_id: self.clinician_id.map(Some),
+            clinician_name: self.clinician_name.map(Some),
+            preferred_language: self.preferred_language.map(Some),
+        }
+    }
+
     /// The personal part, as events carry it.
     pub fn details(&self) -> PatientDetails {
         PatientDetails {
@@ -159,6 +175,11 @@ impl Errors {
         self.keep(field, read(&text))
     }
 
+    /// Notes what is wrong with a field.
+    pub fn add(&mut self, field: &'static str, message: &str) {
+        self.0.push(FieldError { field, message: message.to_owned() });
+    }
+
     fn keep<T>(&mut self, field: &'static str, outcome: Result<T, Unusable>) -> Option<T> {
         outcome.map_err(|why| self.0.push(FieldError { field, message: why.to_string() })).ok()
     }
@@ -205,6 +226,18 @@ pub fn birth_date(text: &str, today: NaiveDate) -> Result<NaiveDate, Unusable> {
 pub fn notes(text: &str) -> Result<String, Unusable> {
     if text.chars().count() > 10_000 {
         return Err(Unusable("must have at most 10,000 characters"));
+    }
+    if text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
+        return Err(Unusable("must not hold control characters"));
+    }
+    Ok(text.to_owned())
+}
+
+/// Staff's words to a patient: up to 2,000 characters; line breaks are welcome.
+pub fn words(text: &str) -> Result<String, Unusable> {
+    let text = text.trim();
+    if text.chars().count() > 2_000 {
+        return Err(Unusable("must have at most 2,000 characters"));
     }
     if text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
         return Err(Unusable("must not hold control characters"));

@@ -4,7 +4,7 @@ use super::fields::{Claim, Draft, Patch, claims};
 use super::refusal::Refusal;
 use chrono::{DateTime, Utc};
 use shared_events::patient::{
-    ArchiveReason, Origin, PatientActivated, PatientArchived, PatientCreated, PatientDetails, PatientRecord,
+    ArchiveReason, InvitationRequested, InviteWords, Origin, PatientActivated, PatientArchived, PatientCreated, PatientDetails, PatientRecord,
     PatientRestored, PatientStatus, PatientUpdated,
 };
 use shared_events::{AccountId, Email, Event, Secret};
@@ -67,7 +67,11 @@ pub enum Ask {
         patch: Box<Patch>,
         /// Issue invites again that a new address voids.
         reissue_invites: bool,
+        /// The import it is part of.
+        import_id: Option<Uuid>,
     },
+    /// Ask that the patient be invited.
+    Invite(Box<Invitation>),
     /// Archive.
     Archive {
         /// Why.
@@ -82,6 +86,21 @@ pub enum Ask {
         /// The invite.
         invite_id: Uuid,
     },
+}
+
+/// An invitation that an import asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Invitation {
+    /// The import.
+    pub import_id: Uuid,
+    /// Whom the patient is invited to.
+    pub provider_id: String,
+    /// Whether a mail goes out.
+    pub send_email: bool,
+    /// Days until it lapses; else the clinic's default.
+    pub expiry_days: Option<u16>,
+    /// Staff's words to the patient.
+    pub message: Option<String>,
 }
 
 /// Decides a command. No events and no refusal: it is already so.
@@ -103,9 +122,10 @@ pub fn decide(patient: &Patient, ask: &Ask) -> Result<Option<Event>, Refusal> {
         (Patient::Erased { at, .. }, _) => Err(Refusal::Erased { at: *at }),
         // The id was new when the command was made, so this is the command itself, repeated.
         (Patient::Known(_), Ask::Create { .. }) => Ok(None),
-        (Patient::Known(known), Ask::Change { patch, reissue_invites }) => {
-            change(known, patch, *reissue_invites)
+        (Patient::Known(known), Ask::Change { patch, reissue_invites, import_id }) => {
+            change(known, patch, *reissue_invites, *import_id)
         }
+        (Patient::Known(known), Ask::Invite(invitation)) => Ok(invite(known, invitation)),
         (Patient::Known(known), Ask::Archive { reason }) => Ok(archive(known, *reason)),
         (Patient::Known(known), Ask::Restore) => Ok(restore(known)),
         (Patient::Known(known), Ask::Activate { user_id, invite_id }) => {
@@ -126,7 +146,12 @@ fn created(draft: &Draft) -> PatientRecord {
     }
 }
 
-fn change(known: &Known, patch: &Patch, reissue_invites: bool) -> Result<Option<Event>, Refusal> {
+fn change(
+    known: &Known,
+    patch: &Patch,
+    reissue_invites: bool,
+    import_id: Option<Uuid>,
+) -> Result<Option<Event>, Refusal> {
     if known.status == PatientStatus::Inactive {
         return Err(Refusal::Archived);
     }
@@ -140,8 +165,22 @@ fn change(known: &Known, patch: &Patch, reissue_invites: bool) -> Result<Option<
         record: PatientRecord { invites_void_before: void_before, ..next.record() },
         changed: changed.into_iter().map(str::to_owned).collect(),
         reissue_invites: moved && reissue_invites,
-        import_id: None,
+        import_id,
     })))
+}
+
+/// Only who has no account yet is invited.
+fn invite(known: &Known, invitation: &Invitation) -> Option<Event> {
+    (known.status == PatientStatus::Pending).then(|| {
+        Event::InvitationRequested(InvitationRequested {
+            import_id: invitation.import_id,
+            provider_id: invitation.provider_id.clone(),
+            send_email: invitation.send_email,
+            expiry_days: invitation.expiry_days,
+            invites_void_before: known.invites_void_before,
+            personal: Secret::Known(InviteWords { custom_message: invitation.message.clone() }),
+        })
+    })
 }
 
 fn archive(known: &Known, reason: ArchiveReason) -> Option<Event> {
@@ -283,6 +322,11 @@ impl Known {
             invites_void_before: self.invites_void_before,
             personal: Secret::Known(self.details.clone()),
         }
+    }
+
+    /// Names of the fields that a patch would change.
+    pub fn differing(&self, patch: &Patch) -> Vec<&'static str> {
+        self.patched(patch).1.into_iter().filter(|name| *name != "incomplete").collect()
     }
 
     /// The patient with a patch applied, and the names of the fields that differ.

@@ -22,7 +22,7 @@ use utoipa_axum::routes;
 use uuid::Uuid;
 
 /// The largest CSV file taken, in bytes.
-pub const LARGEST_IMPORT: usize = 64 * 1024 * 1024;
+pub const LARGEST_IMPORT: usize = 1024 * 1024 * 1024;
 
 /// What handlers need.
 #[derive(Clone)]
@@ -61,10 +61,16 @@ pub fn router(app: App) -> (Router, Document) {
         .routes(routes!(patients::restore))
         .routes(routes!(patients::history))
         .routes(routes!(clinic::read, clinic::change))
-        .merge(
-            OpenApiRouter::new().routes(routes!(imports::start)).layer(DefaultBodyLimit::max(LARGEST_IMPORT)),
-        )
-        .routes(routes!(imports::read))
+        // Read as a stream, whose bytes are counted there.
+        .merge(OpenApiRouter::new().routes(routes!(imports::start::start)).layer(DefaultBodyLimit::disable()))
+        .routes(routes!(imports::read::list))
+        .routes(routes!(imports::read::one))
+        .routes(routes!(imports::read::events))
+        .routes(routes!(imports::rows::list))
+        .routes(routes!(imports::rows::file))
+        .routes(routes!(imports::act::retry))
+        .routes(routes!(imports::act::undo))
+        .routes(routes!(imports::mappings::read, imports::mappings::replace))
         .split_for_parts();
     let openapi = openapi::describe(
         document,

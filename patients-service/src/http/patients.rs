@@ -234,7 +234,7 @@ async fn apply(
     if_match: IfMatch,
     patch: Patch,
 ) -> Result<Response, Problem> {
-    let ask = Ask::Change { patch: Box::new(patch), reissue_invites: false };
+    let ask = Ask::Change { patch: Box::new(patch), reissue_invites: false, import_id: None };
     let asked = Asked { caller, cause, key: None };
     app.carry_out(asked, id, ask, expected(if_match)).await?.map_err(refusals::about(id))?;
     answer(found(app, caller, id).await?)

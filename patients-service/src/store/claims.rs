@@ -7,7 +7,8 @@ use crate::domain::fields::{Claim, ClaimKind};
 use crate::domain::{Patient, Refusal};
 use shared_runtime::db::{Conn, Rows, Tx};
 use shared_runtime::group::Abort;
-use shared_runtime::{execute, fetch_optional};
+use shared_events::AccountId;
+use shared_runtime::{execute, fetch_by_texts, fetch_optional};
 use std::collections::{HashMap, HashSet};
 use uuid::Uuid;
 
@@ -120,4 +121,17 @@ impl Move<'_> {
             })
             .collect()
     }
+}
+
+/// Patients of the clinic who hold any of the values.
+pub async fn holders(tx: &mut Tx, account: &AccountId, values: &[String]) -> sqlx::Result<Vec<Uuid>> {
+    let rows = fetch_by_texts!(
+        tx.conn(),
+        (Uuid,),
+        values,
+        "select patient_id from claims where account_id = $2 and value",
+        "order by patient_id",
+        account.as_str()
+    )?;
+    Ok(rows.into_iter().map(|(patient,)| patient).collect())
 }

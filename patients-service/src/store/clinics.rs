@@ -15,6 +15,11 @@ use uuid::Uuid;
 pub struct Sharing(HashSet<AccountId>);
 
 impl Sharing {
+    /// Of one clinic, whose settings the caller keeps from changing.
+    pub fn of(account: &AccountId, allowed: bool) -> Sharing {
+        Sharing(allowed.then(|| account.clone()).into_iter().collect())
+    }
+
     /// Whether the clinic does.
     pub fn allowed(&self, account: &AccountId) -> bool {
         self.0.contains(account)

@@ -58,10 +58,17 @@ pub fn counts(outcome: &Value) -> [i64; 4] {
     ["created", "unchanged", "skipped", "failed"].map(|name| outcome[name].as_i64().unwrap())
 }
 
-/// Failed rows and why.
+/// Failed rows and why: the code of a reason that concerns the whole row, else the field and the words.
 pub fn failures(outcome: &Value) -> Vec<(i64, String)> {
     let errors = outcome["errors"].as_array().unwrap().iter();
-    errors
-        .map(|error| (error["row"].as_i64().unwrap(), error["reason"].as_str().unwrap().to_owned()))
-        .collect()
+    errors.map(|error| (error["row"].as_i64().unwrap(), reasons(error))).collect()
+}
+
+fn reasons(error: &Value) -> String {
+    let reasons = error["reasons"].as_array().unwrap().iter();
+    let said = |reason: &Value| match reason["field"].as_str() {
+        Some(field) => format!("{field} {}", reason["message"].as_str().unwrap()),
+        None => reason["code"].as_str().unwrap().to_owned(),
+    };
+    reasons.map(said).collect::<Vec<_>>().join("; ")
 }

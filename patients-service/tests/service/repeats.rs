@@ -178,7 +178,7 @@ async fn an_upload_is_taken_in_once_under_its_key(world: World) {
     assert_eq!(ids.len(), 1);
     let other = upload(served.staff(), "email,first,last\nc@d.org,C,D\n").await;
     other.refused(422, "idempotency_key_reused");
-    assert_eq!(number!(served, "select count(*) from import_rows"), 1);
+    assert_eq!(number!(served, "select count(*) from import_chunks"), 1);
 }
 
 async fn a_header_that_is_no_key_is_refused(world: World) {

@@ -108,7 +108,7 @@ fn command(served: &Served, patient: Uuid, ask: Ask) -> Command {
 
 fn moved_to(email: &str) -> Ask {
     let patch = Patch { email: Some(Email::parse(email).unwrap()), ..Patch::default() };
-    Ask::Change { patch: Box::new(patch), reissue_invites: false }
+    Ask::Change { patch: Box::new(patch), reissue_invites: false, import_id: None }
 }
 
 async fn group(served: &Served, commands: Vec<Command>) {

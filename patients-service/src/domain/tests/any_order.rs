@@ -10,7 +10,7 @@ fn any_ask() -> impl Strategy<Value = Ask> {
     let change = (proptest::option::of(address), proptest::option::of(text.clone()), text, any::<bool>())
         .prop_map(|(address, phone, first_name, reissue_invites)| {
             let patch = Patch { email: address.map(email), phone, first_name, ..Patch::default() };
-            Ask::Change { patch: Box::new(patch), reissue_invites }
+            Ask::Change { patch: Box::new(patch), reissue_invites, import_id: None }
         });
     prop_oneof![
         1 => Just(create()),

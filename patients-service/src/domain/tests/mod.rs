@@ -98,7 +98,7 @@ fn imported() -> Ask {
 }
 
 fn change(patch: Patch) -> Ask {
-    Ask::Change { patch: Box::new(patch), reissue_invites: false }
+    Ask::Change { patch: Box::new(patch), reissue_invites: false, import_id: None }
 }
 
 fn moved(to: &str) -> Ask {

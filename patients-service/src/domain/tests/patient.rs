@@ -75,7 +75,7 @@ fn an_address_in_other_letters_voids_nothing() {
 fn invites_are_issued_again_only_where_the_address_moved() {
     for (to, reissued) in [("new@example.org", true), ("ada@example.ORG", false)] {
         let patch = Patch { email: Some(email(to)), ..Patch::default() };
-        let ask = Ask::Change { patch: Box::new(patch), reissue_invites: true };
+        let ask = Ask::Change { patch: Box::new(patch), reissue_invites: true, import_id: None };
         let (event, _) = given(&[create()]).when(ask).then("PatientUpdated");
         assert!(
             matches!(event, Event::PatientUpdated(updated) if updated.reissue_invites == reissued),

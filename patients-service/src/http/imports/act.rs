@@ -1,0 +1,118 @@
+//! An import once more, or undone.
+
+use super::start::ImportStarted;
+use super::{gone, running};
+use crate::domain::Refusal;
+use crate::http::{App, refusals};
+use crate::store::imports::{self, Standing, chunks, ends};
+use axum::extract::State;
+use axum::http::StatusCode;
+use shared_host::requests::{lost, repeatable, staff};
+use shared_http::{Caller, IdempotencyKey, Json, Path, Problem, Role};
+use shared_runtime::Tx;
+use shared_runtime::group::Abort;
+use shared_runtime::idempotency::{self, Answered, Recalled};
+use uuid::Uuid;
+
+/// Carries the failed rows out once more, after what was in their way was put right.
+#[utoipa::path(post, path = "/api/imports/{id}/retry", tag = "imports", params(("id" = Uuid, Path), IdempotencyKey),
+    responses((status = 202, body = ImportStarted),
+              (status = 409, description = "`import_running`, `import_is_dry_run` or `import_undone`", body = Problem),
+              (status = 410, description = "`import_result_gone`", body = Problem)))]
+pub async fn retry(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<Uuid>,
+    key: IdempotencyKey,
+) -> Result<(StatusCode, Json<ImportStarted>), Problem> {
+    act(&app, &caller, id, key, What::Retry).await
+}
+
+/// Archives the patients the import put on record, but for those who were invited, changed or registered since.
+#[utoipa::path(post, path = "/api/imports/{id}/undo", tag = "imports", params(("id" = Uuid, Path), IdempotencyKey),
+    responses((status = 202, body = ImportStarted),
+              (status = 409, description = "`import_running` or `import_is_dry_run`", body = Problem)))]
+pub async fn undo(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<Uuid>,
+    key: IdempotencyKey,
+) -> Result<(StatusCode, Json<ImportStarted>), Problem> {
+    act(&app, &caller, id, key, What::Undo).await
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum What {
+    Retry,
+    Undo,
+}
+
+async fn act(
+    app: &App,
+    caller: &Caller,
+    id: Uuid,
+    key: IdempotencyKey,
+    what: What,
+) -> Result<(StatusCode, Json<ImportStarted>), Problem> {
+    caller.require(Role::Staff)?;
+    let key = repeatable(caller, key.finish());
+    let mut tx = app.core.db.begin().await.map_err(lost)?;
+    if let Some(key) = &key {
+        match idempotency::recall(tx.conn(), key).await.map_err(lost)? {
+            Some(Recalled::Same(answered)) => return Ok(accepted(answered.resource)),
+            Some(Recalled::Other) => return Err(refusals::problem(Refusal::KeyReused)),
+            None => {}
+        }
+    }
+    let standing = imports::locked(&mut tx, &caller.account, id).await.map_err(lost)?;
+    let standing = standing.ok_or_else(Problem::not_found)?;
+    match what {
+        What::Retry => again(app, &mut tx, &standing).await?,
+        What::Undo => take_back(app, &mut tx, &standing, &staff(caller)).await?,
+    }
+    if let Some(key) = key {
+        let answered = Answered { status: 202, resource: id, version: 1 };
+        if !idempotency::remember(&mut tx, &[(key, answered)], app.core.clock.now()).await.map_err(lost)? {
+            return Err(lost(Abort::Conflict));
+        }
+    }
+    tx.commit().await.map_err(lost)?;
+    app.import_waits.notify_one();
+    Ok(accepted(id))
+}
+
+fn accepted(id: Uuid) -> (StatusCode, Json<ImportStarted>) {
+    (StatusCode::ACCEPTED, Json(ImportStarted { id }))
+}
+
+async fn again(app: &App, tx: &mut Tx, standing: &Standing) -> Result<(), Problem> {
+    no_rehearsal(standing)?;
+    match standing.state.as_str() {
+        "done" | "failed" if standing.forgotten => Err(gone()),
+        "done" | "failed" => {
+            chunks::open_failed(tx, standing.id).await.map_err(lost)?;
+            imports::again(tx, standing.id, app.core.clock.now()).await.map_err(lost)
+        }
+        "undone" => Err(Problem::new(StatusCode::CONFLICT, "import_undone", "This import was undone")
+            .detail("Send its file again.")),
+        _ => Err(running()),
+    }
+}
+
+async fn take_back(app: &App, tx: &mut Tx, standing: &Standing, actor: &str) -> Result<(), Problem> {
+    no_rehearsal(standing)?;
+    match standing.state.as_str() {
+        // Asked twice, done once.
+        "undoing" | "undone" => Ok(()),
+        "done" | "failed" => ends::undo(tx, standing.id, actor, app.core.clock.now()).await.map_err(lost),
+        _ => Err(running()),
+    }
+}
+
+fn no_rehearsal(standing: &Standing) -> Result<(), Problem> {
+    if !standing.dry_run {
+        return Ok(());
+    }
+    Err(Problem::new(StatusCode::CONFLICT, "import_is_dry_run", "This was a dry run")
+        .detail("Nothing was put on record. Send the file again without dry_run."))
+}
