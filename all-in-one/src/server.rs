@@ -61,7 +61,7 @@ impl Server {
         let sockets = Sockets::bind(loopback, loopback).await?;
         let (public, _) = sockets.addresses()?;
         let stop = CancellationToken::new();
-        let serving = tokio::spawn(serve(embedded.host(), sockets, stop.clone()));
+        let serving = tokio::spawn(serve(embedded.host(None), sockets, stop.clone()));
         let token = token(&dir.secrets_dir(), account, Role::Admin)?;
         let server = Server::at(&format!("http://{public}"), &token)?;
         Ok(Server { own: Some(Own { embedded, stop, serving }), ..server })
