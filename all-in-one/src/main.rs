@@ -14,5 +14,8 @@ struct Flags {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    shared_host::ended("patient-first", commands::run(Flags::parse().command).await)
+    match commands::run(Flags::parse().command).await {
+        Ok(code) => code,
+        Err(error) => shared_host::ended("patient-first", Err(error)),
+    }
 }
