@@ -59,11 +59,10 @@ impl Progress {
             }
         }
     }
-
 }
 
 impl Drop for Progress {
-    /// A bar is for the time of the work alone: what follows is said below an empty line.
+    /// A bar is for the time of the work alone.
     fn drop(&mut self) {
         if let Shown::Bar(bar) = &self.0 {
             bar.finish_and_clear();

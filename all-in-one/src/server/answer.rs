@@ -57,9 +57,8 @@ pub(super) async fn read<T: DeserializeOwned>(answer: Response) -> Result<T> {
 
 impl Refused {
     fn of(status: StatusCode, body: &Value) -> Refused {
-        let word = |of: &Value, member: &str| {
-            of.get(member).and_then(Value::as_str).unwrap_or_default().to_owned()
-        };
+        let word =
+            |of: &Value, member: &str| of.get(member).and_then(Value::as_str).unwrap_or_default().to_owned();
         let errors = body.get("errors").and_then(Value::as_array).cloned().unwrap_or_default();
         let field = |error: &Value| format!("{} {}", word(error, "pointer"), word(error, "message"));
         Refused {

@@ -60,7 +60,11 @@ pub async fn run(flags: Flags) -> Result<ExitCode> {
         if let Some(result) = &result {
             result.save(server, &id, false).await?;
         }
-        if flags.json { println!("{}", counts(&job, flags.options.invite)) } else { flags.say(&job) }
+        if flags.json {
+            println!("{}", counts(&job, flags.options.invite))
+        } else {
+            flags.say(&job)
+        }
         Ok(Ending::Done)
     };
     flags.target.with(work).await

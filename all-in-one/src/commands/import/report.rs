@@ -98,7 +98,13 @@ fn duplicates(job: &Job) -> String {
         let others: Vec<String> = row.same_as.iter().map(u64::to_string).collect();
         format!("{}: the same person as row {}", place(row.row, row.line), others.join(", "))
     };
-    list("rows for one person", &job.duplicates, shown, job.duplicates.len() as u64, "in the result (--result FILE)")
+    list(
+        "rows for one person",
+        &job.duplicates,
+        shown,
+        job.duplicates.len() as u64,
+        "in the result (--result FILE)",
+    )
 }
 
 fn matches(job: &Job) -> String {
@@ -171,11 +177,8 @@ fn list<T>(heading: &str, items: &[T], shown: impl Fn(&T) -> String, all: u64, r
 
 fn invites(job: &Job) -> String {
     let Some(invites) = &job.invites else { return String::new() };
-    let lines = [
-        (invites.requested, "invites asked for"),
-        (invites.issued, "issued"),
-        (invites.refused, "refused"),
-    ];
+    let lines =
+        [(invites.requested, "invites asked for"), (invites.issued, "issued"), (invites.refused, "refused")];
     counts(&lines)
 }
 

@@ -59,11 +59,8 @@ impl Place {
     }
 
     fn put(&self, part: &Path) -> Result<()> {
-        let put = if self.force {
-            std::fs::rename(part, &self.path)
-        } else {
-            std::fs::hard_link(part, &self.path)
-        };
+        let put =
+            if self.force { std::fs::rename(part, &self.path) } else { std::fs::hard_link(part, &self.path) };
         match put {
             Err(error) if error.kind() == ErrorKind::AlreadyExists => bail!(self.taken()),
             other => other.with_context(|| format!("cannot write {}", self.path.display())),

@@ -41,7 +41,8 @@ fn from_lines(text: &str) -> Result<Vec<Uuid>> {
 /// The result of an import, as it was saved or as a spreadsheet saved it again.
 fn from_result(text: &str, head: &str) -> Result<Vec<Uuid>> {
     let delimiter = *[b',', b';', b'\t'].iter().rev().max_by_key(|d| count(head, **d)).unwrap_or(&b',');
-    let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).flexible(true).from_reader(text.as_bytes());
+    let mut reader =
+        csv::ReaderBuilder::new().delimiter(delimiter).flexible(true).from_reader(text.as_bytes());
     let headers = reader.headers().context("line 1 is no line of headers")?;
     let Some(place) = headers.iter().position(|header| header.trim() == COLUMN) else {
         bail!("line 1 has no column {COLUMN}");

@@ -38,8 +38,7 @@ pub fn report(jobs: &[Job], reasons: &Reasons) -> String {
         (all.waiting, "wait for their turn"),
     ];
     let shown = |(place, (count, _)): &(usize, (u64, &str))| *place < 3 || *count > 0;
-    let lines: Vec<(u64, &str)> =
-        lines.into_iter().enumerate().filter(shown).map(|(_, line)| line).collect();
+    let lines: Vec<(u64, &str)> = lines.into_iter().enumerate().filter(shown).map(|(_, line)| line).collect();
     let mut said = counts(&lines);
     if reasons.counted() == 0 {
         return said;
