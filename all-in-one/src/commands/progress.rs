@@ -2,7 +2,8 @@
 //! standard output is for what was asked.
 
 use super::words::grouped;
-use indicatif::{HumanBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{HumanBytes, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+use std::fmt::Write;
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
@@ -37,10 +38,15 @@ impl Progress {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
         let of = match unit {
             Unit::Bytes => "{bytes} of {total_bytes}  {bytes_per_sec}  {eta} left".to_owned(),
-            Unit::Things(name) => format!("{{human_pos}} of {{human_len}} {name}  {{per_sec}}  {{eta}} left"),
+            Unit::Things(name) => {
+                format!("{{human_pos}} of {{human_len}} {name}  {{speed}} a second  {{eta}} left")
+            }
         };
         if let Ok(style) = ProgressStyle::with_template(&format!("  {what} {{bar:32}} {of}")) {
-            bar.set_style(style);
+            let speed = |state: &ProgressState, shown: &mut dyn Write| {
+                let _ = write!(shown, "{:.0}", state.per_sec());
+            };
+            bar.set_style(style.with_key("speed", speed));
         }
         Progress(Shown::Bar(bar))
     }

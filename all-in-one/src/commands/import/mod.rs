@@ -16,7 +16,7 @@ use anyhow::{Result, bail};
 use job::Job;
 use options::Options;
 use result::Place;
-use serde_json::{Map, Value, json};
+use serde::Serialize;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use tokio_util::sync::CancellationToken;
@@ -61,9 +61,9 @@ pub async fn run(flags: Flags) -> Result<ExitCode> {
             result.save(server, &id, false).await?;
         }
         if flags.json {
-            println!("{}", counts(&job, flags.options.invite))
+            println!("{}", serde_json::to_string(&Counts::of(job, flags.options.invite))?);
         } else {
-            flags.say(&job)
+            flags.say(&job);
         }
         Ok(Ending::Done)
     };
@@ -109,22 +109,30 @@ pub async fn wait(
 }
 
 /// The counts alone, for programs.
-fn counts(job: &Job, invite: bool) -> Value {
-    let mut counts = Map::new();
-    for (name, count) in [
-        ("read", job.read),
-        ("created", job.created),
-        ("updated", job.updated),
-        ("unchanged", job.unchanged),
-        ("skipped", job.skipped),
-        ("failed", job.failed),
-    ] {
-        counts.insert(name.to_owned(), json!(count));
+#[derive(Debug, Serialize)]
+struct Counts {
+    read: u64,
+    created: u64,
+    updated: u64,
+    unchanged: u64,
+    skipped: u64,
+    failed: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    invites: Option<job::Invites>,
+}
+
+impl Counts {
+    fn of(job: Job, invite: bool) -> Counts {
+        Counts {
+            read: job.read,
+            created: job.created,
+            updated: job.updated,
+            unchanged: job.unchanged,
+            skipped: job.skipped,
+            failed: job.failed,
+            invites: invite.then(|| job.invites.unwrap_or_default()),
+        }
     }
-    if invite {
-        counts.insert("invites".to_owned(), json!(job.invites.clone().unwrap_or_default()));
-    }
-    Value::Object(counts)
 }
 
 impl Flags {

@@ -106,8 +106,10 @@ pub async fn conclude(
     };
     if json {
         let all = Job::together(&jobs);
-        let counts = json!({"total": all.total, "issued": all.issued, "failed": all.failed, "cancelled": all.cancelled});
-        println!("{counts}");
+        println!(
+            r#"{{"total":{},"issued":{},"failed":{},"cancelled":{}}}"#,
+            all.total, all.issued, all.failed, all.cancelled
+        );
         return Ok(Ending::Done);
     }
     print!("{}", report::report(&jobs, &report::reasons(server, &jobs).await?));
