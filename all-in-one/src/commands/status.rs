@@ -2,10 +2,10 @@
 
 use super::words::{counts, plain};
 use crate::data_dir::DataDir;
-use crate::server::{Found, Server, existing, find, written};
-use anyhow::{Context, Result, bail};
+use crate::server::{Found, Refused, Server, existing, find, written};
+use anyhow::{Context, Result, anyhow, bail};
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -49,16 +49,18 @@ struct Standing {
     work: Map<String, Value>,
 }
 
-/// Asks every service and prints what it says.
+/// Asks every service and prints what it says; the program fails where one of them does not answer.
 pub async fn run(flags: Flags) -> Result<ExitCode> {
     let (told, served) = if flags.admin_url.is_empty() {
         of_directory(&existing(&flags.data_dir)?).await?
     } else {
         (flags.of_services().await?, true)
     };
+    let away = told.iter().any(|service| service.get("error").is_some());
+    let code = if away { ExitCode::FAILURE } else { ExitCode::SUCCESS };
     if flags.json {
         println!("{}", Value::Array(told));
-        return Ok(ExitCode::SUCCESS);
+        return Ok(code);
     }
     if !served {
         println!("No server runs on {}: this is read from its files.\n", flags.data_dir.display());
@@ -70,7 +72,7 @@ pub async fn run(flags: Flags) -> Result<ExitCode> {
         .context("the answer is not understood: are program and server of one version?")?;
     let said: Vec<String> = standings.iter().map(|standing| worded(standing, served)).collect();
     print!("{}", said.join("\n"));
-    Ok(ExitCode::SUCCESS)
+    Ok(code)
 }
 
 /// What the server of a directory says, or its files; and whether it was a server.
@@ -94,8 +96,13 @@ async fn of_directory(dir: &DataDir) -> Result<(Vec<Value>, bool)> {
 }
 
 async fn ask(url: &str, token: &str) -> Result<Vec<Value>> {
-    Server::at(url, token)?.get("/internal/status").await.with_context(|| {
-        format!("{url} does not say how it stands: is it an admin port, and the token one of its own?")
+    let asked = Server::at(url, token)?.get("/internal/status").await;
+    asked.map_err(|error| match error.downcast_ref::<Refused>().map(|refused| refused.status.as_u16()) {
+        Some(401) => anyhow!("{url} does not take this service token: is it in the file that the service was given?"),
+        Some(404) => anyhow!(
+            "{url} has no internal routes: is it the admin port, and was the service given --service-token-file?"
+        ),
+        _ => error,
     })
 }
 
@@ -111,7 +118,12 @@ impl Flags {
         };
         let mut told = Vec::new();
         for url in &self.admin_url {
-            told.extend(ask(url, token).await?);
+            // One that is away is what an operator looks for: the others are asked all the same.
+            told.extend(
+                ask(url, token)
+                    .await
+                    .unwrap_or_else(|error| vec![json!({ "service": url, "error": format!("{error:#}") })]),
+            );
         }
         Ok(told)
     }

@@ -103,7 +103,7 @@ mod embedded {
         async fn services_apart_are_asked_together() {
             let scratch = Scratch::new("together");
             let tokens = scratch.file("tokens", &"t".repeat(40));
-            let (_patients, _, first) = apart(&scratch, "patients", Some(&tokens)).await;
+            let (patients, _, first) = apart(&scratch, "patients", Some(&tokens)).await;
             let (_invites, public, second) = apart(&scratch, "invites", Some(&tokens)).await;
             let urls = format!("{first},{second}");
             let said = run(&["status", "--admin-url", &urls, "--token-file", &tokens, "--json"]).await;
@@ -112,10 +112,17 @@ mod embedded {
             assert_ne!(told[0]["log_id"], told[1]["log_id"]);
             let other = scratch.file("others", &"x".repeat(40));
             let said = run(&["status", "--admin-url", &urls, "--token-file", &other]).await;
-            assert!(said.code == Some(1) && said.err.contains("does not say how it stands"), "{said:?}");
+            assert!(
+                said.code == Some(1) && said.out.contains("does not take this service token"),
+                "{said:?}"
+            );
             let said = run(&["status", "--admin-url", &public, "--token-file", &tokens]).await;
-            assert!(said.code == Some(1) && said.err.contains("is it an admin port"), "{said:?}");
-            assert!(!said.err.contains(&"t".repeat(40)), "no token in an error");
+            assert!(said.code == Some(1) && said.out.contains("is it the admin port"), "{said:?}");
+            assert!(!said.out.contains(&"t".repeat(40)), "no token in an error");
+            drop(patients);
+            let said = run(&["status", "--admin-url", &urls, "--token-file", &tokens]).await;
+            assert!(said.code == Some(1) && said.out.contains("cannot reach the server"), "{said:?}");
+            assert!(said.out.contains("invites: log"), "the other is asked all the same: {said:?}");
         }
 
         #[tokio::test]
