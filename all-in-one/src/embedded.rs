@@ -6,7 +6,8 @@ use anyhow::{Context, Result};
 use invites_service::service as invites;
 use patients_service::service as patients;
 use shared_host::serve::Hosted;
-use shared_http::{Algorithm, Health, KeySource, Verifier, VerifierConfig};
+use shared_host::status::Status;
+use shared_http::{Algorithm, Health, KeySource, ServiceToken, Verifier, VerifierConfig};
 use shared_runtime::Db;
 use shared_runtime::bus::{Bus, Topology, topology};
 use shared_runtime::clock::Clock;
@@ -63,8 +64,13 @@ impl Embedded {
         Ok(Embedded { patients, invites, bus })
     }
 
-    /// Starts the background work and gives what is to be served.
-    pub fn host(&self) -> Hosted {
+    /// How far both services are.
+    pub fn status(&self) -> Status {
+        self.invites.status(self.patients.status(Status::new()))
+    }
+
+    /// Starts the background work and gives what is to be served. `service_token` opens the internal routes.
+    pub fn host(&self, service_token: Option<ServiceToken>) -> Hosted {
         let stop_work = CancellationToken::new();
         let (patients_routes, patients_document) = self.patients.router();
         let (invites_routes, invites_document) = self.invites.router();
@@ -74,6 +80,8 @@ impl Embedded {
             router: patients_routes.merge(invites_routes),
             documents: vec![patients_document, invites_document],
             health: self.invites.health(self.patients.health(Health::new())),
+            internal: self.status().router(),
+            service_token,
             slow_routes: vec![("/api/patients/import", Duration::from_secs(300))],
             tasks,
             stop_work,

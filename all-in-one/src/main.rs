@@ -12,7 +12,13 @@ struct Flags {
     command: Command,
 }
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    shared_host::ended("patient-first", commands::run(Flags::parse().command).await)
+fn main() -> ExitCode {
+    let flags = Flags::parse();
+    let ended = tokio::runtime::Runtime::new().map_err(anyhow::Error::from).and_then(|runtime| {
+        let ended = runtime.block_on(commands::run(flags.command));
+        // Whoever stopped a command must not wait for a read of standard input, which nobody can break off.
+        runtime.shutdown_background();
+        ended
+    });
+    ended.unwrap_or_else(|error| shared_host::ended("patient-first", Err(error)))
 }

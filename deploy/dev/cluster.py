@@ -34,6 +34,7 @@ from procs import Trouble
 ROOT = Path(__file__).resolve().parents[2]
 WORLD = ROOT / ".dev" / "cluster"
 SECRETS = WORLD / "secrets"
+SERVICE_TOKEN = WORLD / "service-token"
 BINARIES = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release"
 
 # The processes, and the port each would like best.
@@ -45,6 +46,7 @@ NEXT = """next:
   curl -s http://{patients}/readyz
   TOKEN=$({binaries}/patient-first token --secrets-dir {secrets})
   {binaries}/patient-first import FILE --url http://{patients} --token "$TOKEN"
+  {binaries}/patient-first status --admin-url {admins} --token-file {token_file}
   {me} kill patients-service; {me} start patients-service
   {me} rabbitmq stop; sleep 30; {me} rabbitmq start"""
 
@@ -58,6 +60,7 @@ def configuration(kept):
         "PF_KEYS_URL": kept["keys"],
         "PF_BUS_URL": rabbitmq.url(state.load(WORLD, "rabbitmq")),
         "PF_SECRETS_DIR": str(SECRETS),
+        "PF_SERVICE_TOKEN_FILE": str(SERVICE_TOKEN),
         "PF_PUBLIC_URL": f"http://{kept['listen']}",
         "PF_JWT_PUBLIC_KEY_FILE": str(SECRETS / "jwt-public.pem"),
         "PF_ISSUER": "patient-first",
@@ -76,14 +79,24 @@ def up():
         if made.returncode:
             SECRETS.rmdir()
             raise Trouble(f"the keys could not be made:\n{made.stderr.strip()}")
+    _service_token()
     for service in SERVICES:
         if not state.load(WORLD, service):
             state.save(WORLD, service, _place(service))
         start(service)
     status()
     me = os.path.relpath(__file__)
+    admins = ",".join(f"http://{state.load(WORLD, service)['admin']}" for service in SERVICES)
     print(NEXT.format(patients=state.load(WORLD, "patients-service")["listen"], binaries=os.path.relpath(BINARIES),
-                      secrets=os.path.relpath(SECRETS), me=me))
+                      secrets=os.path.relpath(SECRETS), admins=admins, token_file=os.path.relpath(SERVICE_TOKEN), me=me))
+
+
+def _service_token():
+    """What opens the internal routes of both services, for the operator's commands; made once."""
+    if not SERVICE_TOKEN.exists():
+        descriptor = os.open(SERVICE_TOKEN, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_urlsafe(32) + "\n")
 
 
 def _place(service):

@@ -8,6 +8,7 @@ use crate::sweeper::Sweeper;
 use crate::tokens::Tokens;
 use axum::Router;
 use shared_host::health::Names;
+use shared_host::status::Status;
 use shared_http::openapi::Document;
 use shared_http::{CursorKey, FingerprintKey, Health, Verifier};
 use shared_runtime::Db;
@@ -109,6 +110,11 @@ impl Invites {
     pub fn sweeper(&self) -> Sweeper {
         let core = &self.api.core;
         Sweeper { db: core.db.clone(), group: self.api.group.clone(), clock: core.clock.clone() }
+    }
+
+    /// Adds how far it is to the status page.
+    pub fn status(&self, status: Status) -> Status {
+        status.of_core(NAME, &self.api.core)
     }
 
     /// Adds what it leans on to the readiness page.

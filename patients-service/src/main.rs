@@ -4,6 +4,7 @@ use anyhow::Result;
 use clap::Parser;
 use patients_service::service::{NAME, Parts, PatientsService};
 use shared_host::serve::{Hosted, Sockets};
+use shared_host::status::Status;
 use shared_host::{ServiceFlags, logs, serve, stop_on_signal};
 use shared_http::Health;
 use shared_runtime::clock::Clock;
@@ -27,6 +28,7 @@ async fn main() -> ExitCode {
 async fn run() -> Result<()> {
     let flags = Flags::parse().service;
     logs::start();
+    let service_token = flags.service_token()?;
     let clock = Clock::System;
     let service = PatientsService::new(Parts {
         db: flags.database(migrations::PATIENTS).await?,
@@ -46,6 +48,8 @@ async fn run() -> Result<()> {
         router,
         documents: vec![document],
         health: service.health(Health::new()),
+        internal: service.status(Status::new()).router(),
+        service_token,
         slow_routes: vec![("/api/patients/import", Duration::from_secs(300))],
         tasks: service.work(&stop_work),
         stop_work,

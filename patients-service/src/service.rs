@@ -4,8 +4,10 @@ use crate::consumers::FromInvites;
 use crate::desk::Patients;
 use crate::http::{self, App};
 use crate::import::worker::Worker;
+use crate::store::working;
 use axum::Router;
 use shared_host::health::Names;
+use shared_host::status::Status;
 use shared_http::openapi::Document;
 use shared_http::{CursorKey, FingerprintKey, Health, Verifier};
 use shared_runtime::Db;
@@ -80,6 +82,15 @@ impl PatientsService {
     pub fn health(&self, health: Health) -> Health {
         let names = Names { database: "patients_database", keys: "patients_keys", parked: "patients_parked" };
         shared_host::health::of_core(health, &self.app.core, names)
+    }
+
+    /// Adds how far it is to the status page.
+    pub fn status(&self, status: Status) -> Status {
+        let db = self.app.core.db.clone();
+        status.of_core(NAME, &self.app.core).work("imports", move || {
+            let db = db.clone();
+            async move { working::imports(&db).await }
+        })
     }
 
     /// The worker of imports; [`PatientsService::work`] runs one.

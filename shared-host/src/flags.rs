@@ -1,7 +1,7 @@
 //! What a separate service is told. Every flag has an environment variable, since containers use those.
 
 use anyhow::{Context, Result, bail};
-use shared_http::{Algorithm, KeySource, Verifier, VerifierConfig};
+use shared_http::{Algorithm, KeySource, ServiceToken, Verifier, VerifierConfig};
 use shared_runtime::Db;
 use shared_runtime::bus::{Bus, Topology};
 use shared_runtime::clock::Clock;
@@ -34,6 +34,10 @@ pub struct ServiceFlags {
     /// The directory of key files; `patient-first keys init` makes one.
     #[arg(long, env = "PF_SECRETS_DIR")]
     pub secrets_dir: PathBuf,
+    /// A file of the tokens that open internal routes, one a line, each of 32 characters or more: several, so
+    /// that one can be exchanged while the other still works. Without it there are no internal routes.
+    #[arg(long, env = "PF_SERVICE_TOKEN_FILE")]
+    pub service_token_file: Option<PathBuf>,
     /// Where people reach the product: the beginning of every link.
     #[arg(long, env = "PF_PUBLIC_URL", default_value = "http://127.0.0.1:8080")]
     pub public_url: String,
@@ -89,6 +93,18 @@ impl ServiceFlags {
         Bus::open(&self.bus_url, Topology::prefixed(&self.bus_prefix))
             .await
             .context("cannot use the bus (--bus-url)")
+    }
+
+    /// Reads the tokens that open internal routes.
+    pub fn service_token(&self) -> Result<Option<ServiceToken>> {
+        let Some(path) = &self.service_token_file else { return Ok(None) };
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("cannot read --service-token-file {}", path.display()))?;
+        let tokens = text.lines().map(str::trim).filter(|line| !line.is_empty());
+        let token = ServiceToken::new(tokens).with_context(|| {
+            format!("cannot use {}: it needs a token in every line, at least one", path.display())
+        })?;
+        Ok(Some(token))
     }
 
     /// Reads what `service` needs of the secrets directory.

@@ -6,12 +6,14 @@
 //! * [`logs`]: where it writes.
 //! * [`requests`]: where a request meets the log.
 //! * [`serve`]: sockets, signals, draining.
+//! * [`status`]: how far a service is, for operators.
 
 pub mod flags;
 pub mod health;
 pub mod logs;
 pub mod requests;
 pub mod serve;
+pub mod status;
 
 use std::process::ExitCode;
 

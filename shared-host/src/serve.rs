@@ -2,8 +2,9 @@
 
 use anyhow::{Context, Result};
 use axum::Router;
+use axum::middleware::from_extractor_with_state;
 use shared_http::openapi::{self, Document};
-use shared_http::{Health, Limits, ManneredConfig, manners};
+use shared_http::{Health, Limits, ManneredConfig, ServiceCall, ServiceToken, manners};
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -21,6 +22,11 @@ pub struct Hosted {
     pub documents: Vec<Document>,
     /// What it leans on.
     pub health: Health,
+    /// Routes for operators and neighbours, all below `/internal`: on the admin port alone, for those who have
+    /// the service token.
+    pub internal: Router,
+    /// Opens the internal routes; without it there are none.
+    pub service_token: Option<ServiceToken>,
     /// Routes by template with a time of their own.
     pub slow_routes: Vec<(&'static str, Duration)>,
     /// Work in the background, ended by `stop_work`.
@@ -58,7 +64,7 @@ impl Sockets {
 pub async fn serve(hosted: Hosted, sockets: Sockets, stop: CancellationToken) -> Result<()> {
     let config = ManneredConfig { slow_routes: hosted.slow_routes, ..ManneredConfig::default() };
     let public = hosted.router.merge(hosted.health.clone().router()).merge(openapi::docs(hosted.documents));
-    let admin = hosted.health.router();
+    let admin = hosted.health.router().merge(guarded(hosted.internal, hosted.service_token));
     let admin = manners(admin, ManneredConfig::default());
     let admin =
         tokio::spawn(shared_http::run(sockets.admin, admin, hosted.stop_work.clone(), Limits::default()));
@@ -74,6 +80,19 @@ pub async fn serve(hosted: Hosted, sockets: Sockets, stop: CancellationToken) ->
     }
     let _ = tokio::time::timeout(LAST_MOMENTS, admin).await;
     Ok(())
+}
+
+/// The internal routes behind their guard. Without a token there is nobody who may ask, so nothing is there.
+fn guarded(internal: Router, token: Option<ServiceToken>) -> Router {
+    match token {
+        Some(token) => internal.route_layer(from_extractor_with_state::<ServiceCall, _>(token)),
+        None => {
+            tracing::info!(
+                "internal routes are not served: no service token (--service-token-file names a file of them)"
+            );
+            Router::new()
+        }
+    }
 }
 
 /// A token that SIGTERM and SIGINT cancel.

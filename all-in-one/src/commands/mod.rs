@@ -1,11 +1,20 @@
 //! What can be typed.
 
+mod follow;
 mod import;
+mod imports;
+mod invite;
+mod invites;
 mod keys;
+mod progress;
 mod serve;
+mod status;
+mod target;
 mod token;
+mod words;
 
 use anyhow::Result;
+use std::process::ExitCode;
 
 /// A command.
 #[derive(Debug, clap::Subcommand)]
@@ -15,18 +24,33 @@ pub enum Command {
     /// Print a token for the API, and nothing else.
     Token(token::Flags),
     /// Import patients from a CSV file.
-    Import(import::Flags),
+    Import(Box<import::Flags>),
+    /// What became of imports; retry, undo, save the result.
+    #[command(subcommand)]
+    Imports(imports::Command),
+    /// Invite many patients at once.
+    Invite(invite::Flags),
+    /// What became of them; retry, cancel.
+    #[command(subcommand)]
+    Invites(invites::Command),
+    /// Show how far the services are: events, what waits, what was parked.
+    Status(status::Flags),
     /// The key files of a secrets directory.
     #[command(subcommand)]
     Keys(keys::Command),
 }
 
-/// Carries a command out.
-pub async fn run(command: Command) -> Result<()> {
+/// Carries a command out; how the program ends where it did not fail.
+pub async fn run(command: Command) -> Result<ExitCode> {
     match command {
-        Command::Serve(flags) => serve::run(flags).await,
-        Command::Token(flags) => token::run(&flags),
-        Command::Import(flags) => import::run(flags).await,
-        Command::Keys(command) => keys::run(&command),
+        Command::Serve(flags) => serve::run(flags).await?,
+        Command::Token(flags) => token::run(&flags)?,
+        Command::Keys(command) => keys::run(&command)?,
+        Command::Import(flags) => return import::run(*flags).await,
+        Command::Imports(command) => return imports::run(command).await,
+        Command::Invite(flags) => return invite::run(flags).await,
+        Command::Invites(command) => return invites::run(command).await,
+        Command::Status(flags) => return status::run(flags).await,
     }
+    Ok(ExitCode::SUCCESS)
 }

@@ -6,3 +6,4 @@ pub mod imports;
 pub mod invites;
 pub mod list;
 pub mod patients;
+pub mod working;

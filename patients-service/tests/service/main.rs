@@ -18,5 +18,6 @@ mod records;
 mod refusals;
 mod repeats;
 mod rights;
+mod status;
 mod texts;
 mod together;

@@ -104,3 +104,14 @@ pub(super) async fn move_cursor(db: &Db, epoch: i64, to: i64) -> Result<(), Rela
     tx.commit().await?;
     if moved == 1 { Ok(()) } else { Err(RelayError::Deposed) }
 }
+
+/// The relay that has the lease now, by the name it took for this turn; none between two turns.
+pub async fn owner(db: &Db) -> sqlx::Result<Option<String>> {
+    let mut reader = db.read().await?;
+    with_now!(
+        &mut reader.conn(),
+        |c, SQL| sqlx::query_scalar(SQL).fetch_optional(&mut **c).await,
+        "select owner from relay where lease_until >= ",
+        ""
+    )
+}

@@ -8,6 +8,7 @@
 mod lease;
 mod status;
 
+pub use lease::owner;
 pub use status::RelayStatus;
 
 use crate::bus::{Bus, BusError, Message, Publisher};

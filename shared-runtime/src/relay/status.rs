@@ -2,10 +2,13 @@
 
 use crate::db::Db;
 use crate::fetch_one;
+use uuid::Uuid;
 
 /// How far the relay is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::FromRow)]
 pub struct RelayStatus {
+    /// The log's name: another one after a database was set up anew.
+    pub log_id: Uuid,
     /// The last number given out.
     pub head: i64,
     /// The last event confirmed by the bus.
@@ -21,10 +24,15 @@ impl RelayStatus {
         fetch_one!(
             reader.conn(),
             RelayStatus,
-            "select next_seq - 1 as head, published,
+            "select log_id, next_seq - 1 as head, published,
                     (select count(*) from events where global_seq is null) as unnumbered
                from relay"
         )
+    }
+
+    /// Events that were committed, ever.
+    pub fn events(&self) -> i64 {
+        self.head + self.unnumbered
     }
 
     /// Events that wait to be sent.

@@ -1,7 +1,7 @@
 //! Several relays, of which one works.
 
 use crate::stage::{Stage, sequences};
-use shared_runtime::relay::RelayError;
+use shared_runtime::relay::{RelayError, owner};
 use std::time::Duration;
 use testkit::buses::{Side, hear, take};
 use testkit::databases::Door;
@@ -10,6 +10,7 @@ testkit::on_both_pairs!(
     of_two_relays_one_works_and_the_other_takes_over_at_once_when_it_stops,
     a_lease_that_runs_out_is_taken_over_and_no_sooner,
     a_relay_that_was_deposed_does_not_move_the_cursor,
+    an_operator_sees_whose_turn_it_is_while_it_is,
 );
 
 async fn of_two_relays_one_works_and_the_other_takes_over_at_once_when_it_stops(side: Side, door: Door) {
@@ -31,6 +32,24 @@ async fn of_two_relays_one_works_and_the_other_takes_over_at_once_when_it_stops(
     stage.published_becomes(24).await;
     assert_eq!(sequences(&take(&mut heard, 24).await), (1..=24).collect::<Vec<_>>());
     second.stop().await;
+    stage.end().await;
+}
+
+async fn an_operator_sees_whose_turn_it_is_while_it_is(side: Side, door: Door) {
+    let stage = Stage::new(side, door).await;
+    assert_eq!(owner(&stage.world.db).await.unwrap(), None, "nobody began yet");
+    let relay = stage.relay();
+    stage.epoch_becomes(1).await;
+    let first = owner(&stage.world.db).await.unwrap();
+    assert!(first.as_ref().is_some_and(|name| name.parse::<uuid::Uuid>().is_ok()), "{first:?}");
+    relay.stop().await;
+    assert_eq!(owner(&stage.world.db).await.unwrap(), None, "given back");
+    let again = stage.relay();
+    stage.epoch_becomes(2).await;
+    assert_ne!(owner(&stage.world.db).await.unwrap(), first, "another turn");
+    again.kill().await;
+    stage.world.execute("update relay set lease_until = 1").await;
+    assert_eq!(owner(&stage.world.db).await.unwrap(), None, "run out");
     stage.end().await;
 }
 
