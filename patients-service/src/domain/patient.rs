@@ -4,8 +4,8 @@ use super::fields::{Claim, Draft, Patch, claims};
 use super::refusal::Refusal;
 use chrono::{DateTime, Utc};
 use shared_events::patient::{
-    ArchiveReason, InvitationRequested, InviteWords, Origin, PatientActivated, PatientArchived, PatientCreated, PatientDetails, PatientRecord,
-    PatientRestored, PatientStatus, PatientUpdated,
+    ArchiveReason, InvitationRequested, InviteWords, Origin, PatientActivated, PatientArchived,
+    PatientCreated, PatientDetails, PatientRecord, PatientRestored, PatientStatus, PatientUpdated,
 };
 use shared_events::{AccountId, Email, Event, Secret};
 use uuid::Uuid;

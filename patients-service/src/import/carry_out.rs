@@ -202,10 +202,12 @@ impl Batch<'_> {
                 let patient = self.create(draft, register, row.row_no, done).await?;
                 Outcome { patient: Some(patient), ..outcome(Ended::Created, None) }
             }
-            Verdict::Update(found, patch) => match self.change(found.patient, *patch, register, row.row_no, done) {
-                Ok(()) => outcome(Ended::Updated, Some(found)),
-                Err(reason) => Outcome { reasons: vec![reason], ..outcome(Ended::Failed, Some(found)) },
-            },
+            Verdict::Update(found, patch) => {
+                match self.change(found.patient, *patch, register, row.row_no, done) {
+                    Ok(()) => outcome(Ended::Updated, Some(found)),
+                    Err(reason) => Outcome { reasons: vec![reason], ..outcome(Ended::Failed, Some(found)) },
+                }
+            }
             Verdict::Unchanged(found) => {
                 done.matched.insert(found.patient);
                 outcome(Ended::Unchanged, Some(found))
@@ -214,7 +216,9 @@ impl Batch<'_> {
                 done.matched.extend(found.as_ref().map(|found| found.patient));
                 outcome(Ended::Skipped, found)
             }
-            Verdict::Failed(reason, found) => Outcome { reasons: vec![reason], ..outcome(Ended::Failed, found) },
+            Verdict::Failed(reason, found) => {
+                Outcome { reasons: vec![reason], ..outcome(Ended::Failed, found) }
+            }
         })
     }
 
@@ -235,7 +239,8 @@ impl Batch<'_> {
             done.keys.pop()
         };
         let id = self.worker.core.clock.new_id();
-        let ask = Ask::Create { draft: Box::new(draft), origin: Origin::Import, import_id: Some(self.import.id) };
+        let ask =
+            Ask::Create { draft: Box::new(draft), origin: Origin::Import, import_id: Some(self.import.id) };
         if let Ok(Some(event)) = decide(&Patient::Absent, &ask) {
             self.apply(id, Patient::Absent, event, key, (register, Some(row_no)), done);
             done.created.push(id);
@@ -252,14 +257,20 @@ impl Batch<'_> {
         done: &mut Done,
     ) -> Result<(), Reason> {
         let Some(before) = register.patient(id).cloned() else { return Ok(()) };
-        let ask = Ask::Change { patch: Box::new(patch), reissue_invites: false, import_id: Some(self.import.id) };
+        let ask =
+            Ask::Change { patch: Box::new(patch), reissue_invites: false, import_id: Some(self.import.id) };
         match decide(&before, &ask) {
             Ok(Some(event)) => {
                 let key = before.known().map(|known| known.key);
                 self.apply(id, before, event, key, (register, Some(row_no)), done);
             }
             Ok(None) => {}
-            Err(_) => return Err(Reason::of_row("patient_archived", "the patient is archived: restore the record first")),
+            Err(_) => {
+                return Err(Reason::of_row(
+                    "patient_archived",
+                    "the patient is archived: restore the record first",
+                ));
+            }
         }
         done.matched.insert(id);
         Ok(())

@@ -43,27 +43,74 @@ impl Field {
 const KNOWN: &[(Field, &[&str])] = &[
     (
         Field::Email,
-        &["email", "emailaddress", "mail", "emailid", "primaryemail", "patientemail", "emailadresse", "correo"],
+        &[
+            "email",
+            "emailaddress",
+            "mail",
+            "emailid",
+            "primaryemail",
+            "patientemail",
+            "emailadresse",
+            "correo",
+        ],
     ),
     (
         Field::FirstName,
         &[
-            "first", "firstname", "givenname", "given", "givennames", "forename", "forenames", "fname",
-            "patientfirstname", "vorname", "prenom", "prénom", "nombre", "nome", "voornaam",
+            "first",
+            "firstname",
+            "givenname",
+            "given",
+            "givennames",
+            "forename",
+            "forenames",
+            "fname",
+            "patientfirstname",
+            "vorname",
+            "prenom",
+            "prénom",
+            "nombre",
+            "nome",
+            "voornaam",
         ],
     ),
     (
         Field::LastName,
         &[
-            "last", "lastname", "surname", "familyname", "family", "lname", "patientlastname", "nachname", "nom",
-            "apellido", "apellidos", "cognome", "achternaam",
+            "last",
+            "lastname",
+            "surname",
+            "familyname",
+            "family",
+            "lname",
+            "patientlastname",
+            "nachname",
+            "nom",
+            "apellido",
+            "apellidos",
+            "cognome",
+            "achternaam",
         ],
     ),
     (
         Field::Phone,
         &[
-            "phone", "phonenumber", "phoneno", "telephone", "telephonenumber", "tel", "mobile", "mobilephone",
-            "mobilenumber", "cell", "cellphone", "telefon", "telefonnummer", "handy", "telefono", "teléfono",
+            "phone",
+            "phonenumber",
+            "phoneno",
+            "telephone",
+            "telephonenumber",
+            "tel",
+            "mobile",
+            "mobilephone",
+            "mobilenumber",
+            "cell",
+            "cellphone",
+            "telefon",
+            "telefonnummer",
+            "handy",
+            "telefono",
+            "teléfono",
         ],
     ),
     (
@@ -74,8 +121,17 @@ const KNOWN: &[(Field, &[&str])] = &[
     (
         Field::ExternalId,
         &[
-            "externalid", "id", "mrn", "patientid", "patientno", "patientnumber", "chartnumber", "chartno",
-            "medicalrecordnumber", "recordnumber", "patientennummer",
+            "externalid",
+            "id",
+            "mrn",
+            "patientid",
+            "patientno",
+            "patientnumber",
+            "chartnumber",
+            "chartno",
+            "medicalrecordnumber",
+            "recordnumber",
+            "patientennummer",
         ],
     ),
     (Field::ClinicianId, &["clinicianid", "providerid", "doctorid", "practitionerid"]),
@@ -167,7 +223,10 @@ impl Columns {
 
     /// The header of the column that fills a field.
     pub fn header_of(&self, field: &str) -> Option<&str> {
-        self.all.iter().find(|column| column.field.is_some_and(|f| f.as_str() == field)).map(|c| c.header.as_str())
+        self.all
+            .iter()
+            .find(|column| column.field.is_some_and(|f| f.as_str() == field))
+            .map(|c| c.header.as_str())
     }
 
     /// Headers of columns that are not read, our own of a result file apart.
@@ -205,7 +264,8 @@ pub fn recognise(headers: &[String], mapping: &Mapping, remembered: &Mapping) ->
 }
 
 fn field_of(header: &str, mapping: &Mapping, remembered: &Mapping) -> (Option<Field>, By) {
-    let said = |mapping: &Mapping| mapping.iter().find(|(named, _)| named.trim() == header).map(|(_, field)| *field);
+    let said =
+        |mapping: &Mapping| mapping.iter().find(|(named, _)| named.trim() == header).map(|(_, field)| *field);
     if let Some(field) = said(mapping) {
         return (field, By::Mapping);
     }
@@ -231,7 +291,8 @@ mod tests {
 
     #[test]
     fn a_real_export_is_understood() {
-        let columns = plain("Id,BIRTHDATE,DEATHDATE,SSN,PREFIX,FIRST,LAST,SUFFIX,EMAIL,PHONE").expect("usable");
+        let columns =
+            plain("Id,BIRTHDATE,DEATHDATE,SSN,PREFIX,FIRST,LAST,SUFFIX,EMAIL,PHONE").expect("usable");
         let expected = [
             Field::ExternalId,
             Field::DateOfBirth,

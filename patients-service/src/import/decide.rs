@@ -162,7 +162,11 @@ fn meant<'a>(draft: &Draft, holders: &'a [Holder<'a>], sharing: bool) -> Meant<'
     let of = |kind| holders.iter().filter(move |holder| holder.kind == kind);
     if let Some(holder) = of(ClaimKind::ExternalId).next() {
         let elsewhere = of(ClaimKind::Email).any(|other| other.id != holder.id);
-        return if elsewhere && !sharing { Meant::Ambiguous } else { Meant::One(holder, vec!["external_id"]) };
+        return if elsewhere && !sharing {
+            Meant::Ambiguous
+        } else {
+            Meant::One(holder, vec!["external_id"])
+        };
     }
     let same = |holder: &&Holder<'_>| {
         !same_person(draft, holder.known).is_empty() && (!sharing || same_first_name(draft, holder.known))

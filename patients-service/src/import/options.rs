@@ -155,7 +155,8 @@ impl Asked {
     pub fn read(&self) -> Result<(Options, Option<String>), Vec<FieldError>> {
         let mut errors = fields::Errors::default();
         let words = errors.optional("custom_message", self.custom_message.clone(), fields::words);
-        let expiry_days = self.expiry_days.map(|days| u16::try_from(days).ok().filter(|d| (1..=90).contains(d)));
+        let expiry_days =
+            self.expiry_days.map(|days| u16::try_from(days).ok().filter(|d| (1..=90).contains(d)));
         if expiry_days == Some(None) {
             errors.add("expiry_days", "must be between 1 and 90");
         }

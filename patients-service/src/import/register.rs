@@ -49,8 +49,9 @@ impl Register {
         drafts: impl Iterator<Item = &Draft>,
         rehearsal: Option<Rehearsal<'_>>,
     ) -> Result<Register, Abort> {
-        let wanted: HashSet<Claim> =
-            drafts.flat_map(|draft| claims(account, Some(&draft.email), draft.external_id.as_deref())).collect();
+        let wanted: HashSet<Claim> = drafts
+            .flat_map(|draft| claims(account, Some(&draft.email), draft.external_id.as_deref()))
+            .collect();
         let values: Vec<String> = wanted.iter().map(|claim| claim.value.clone()).collect();
         let mut ids: Vec<Uuid> = crate::store::claims::holders(tx, account, &values).await?;
         ids.sort_unstable();
@@ -121,7 +122,8 @@ impl Register {
 
     /// Rows before this one that made or changed whoever holds what it names.
     pub fn rows_of(&self, holders: &[Holder<'_>]) -> Vec<i64> {
-        let mut rows: Vec<i64> = holders.iter().filter_map(|holder| self.rows.get(&holder.id).copied()).collect();
+        let mut rows: Vec<i64> =
+            holders.iter().filter_map(|holder| self.rows.get(&holder.id).copied()).collect();
         rows.sort_unstable();
         rows.dedup();
         rows
@@ -137,7 +139,9 @@ impl Rehearsal<'_> {
         };
         let kept: Vec<Rehearsed> = patients.iter().filter_map(sealed).collect();
         rehearsal::put(tx, self.import, &kept).await?;
-        let claimed = patients.iter().flat_map(|(id, patient, _)| patient.claims().into_iter().map(|c| (hash(&c), *id)));
+        let claimed = patients
+            .iter()
+            .flat_map(|(id, patient, _)| patient.claims().into_iter().map(|c| (hash(&c), *id)));
         rehearsal::claim(tx, self.import, &claimed.collect::<Vec<_>>()).await?;
         Ok(())
     }

@@ -10,18 +10,25 @@ use shared_runtime::keys::{DataKey, KeysError};
 
 /// The header line.
 pub fn headers(columns: &Columns) -> String {
-    let used = columns.used().filter_map(|(place, _)| columns.all.get(place)).map(|column| column.header.as_str());
+    let used =
+        columns.used().filter_map(|(place, _)| columns.all.get(place)).map(|column| column.header.as_str());
     let mut out = String::new();
     write_row(&mut out, RESULT.into_iter().chain(used));
     out
 }
 
 /// The lines of a chunk; of those that failed alone, where only these are wanted. `key` opens failed rows.
-pub fn lines(chunk: &Chunk, columns: &Columns, key: &DataKey, only_failed: bool) -> Result<String, KeysError> {
+pub fn lines(
+    chunk: &Chunk,
+    columns: &Columns,
+    key: &DataKey,
+    only_failed: bool,
+) -> Result<String, KeysError> {
     let outcomes = chunk.outcomes.as_ref().map(|outcomes| outcomes.0.as_slice()).unwrap_or_default();
     let blank = vec![String::new(); columns.used().count()];
     let mut out = String::new();
-    for ((outcome, block), row_no) in outcomes.iter().zip(chunk::blocks(&chunk.sealed)).zip(chunk.first_row..) {
+    for ((outcome, block), row_no) in outcomes.iter().zip(chunk::blocks(&chunk.sealed)).zip(chunk.first_row..)
+    {
         if only_failed && outcome.ended != Ended::Failed {
             continue;
         }

@@ -100,7 +100,8 @@ impl Row {
                     }
                 }
             } else if field != Field::Phone && formula::begins(&value) && !harmless(field, &value) {
-                let message = "begins like a formula, which a spreadsheet would run: remove the first character";
+                let message =
+                    "begins like a formula, which a spreadsheet would run: remove the first character";
                 let error = FieldError { field: field.as_str(), message: message.to_owned() };
                 reasons.push(Reason::of_field("formula", error, how.columns));
                 // Checked no further: its place is filled so that nothing more is said of it.
@@ -143,7 +144,9 @@ fn ragged(cells: &[String], headers: usize) -> Option<Reason> {
     let message = if cells.len() < headers {
         format!("has {} cells, the header line has {headers}: is a delimiter missing?", cells.len())
     } else if said > headers {
-        format!("has {said} cells, the header line has {headers}: does a cell hold the delimiter without quotes around it?")
+        format!(
+            "has {said} cells, the header line has {headers}: does a cell hold the delimiter without quotes around it?"
+        )
     } else {
         return None;
     };

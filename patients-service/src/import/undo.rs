@@ -2,8 +2,8 @@
 
 use super::worker::{Stepped, Worker};
 use crate::desk::{Decided, fold};
-use crate::domain::patient::{Ask, Known, Place, decide};
 use crate::domain::Patient;
+use crate::domain::patient::{Ask, Known, Place, decide};
 use crate::store::clinics;
 use crate::store::imports::ends::{self, Left};
 use crate::store::imports::{AtWork, invitations};
@@ -61,7 +61,13 @@ fn touched(known: &Known) -> bool {
     known.version > 1
 }
 
-fn archive(worker: &Worker, import: &AtWork, id: Uuid, before: Patient, now: DateTime<Utc>) -> Option<Decided> {
+fn archive(
+    worker: &Worker,
+    import: &AtWork,
+    id: Uuid,
+    before: Patient,
+    now: DateTime<Utc>,
+) -> Option<Decided> {
     let event = decide(&before, &Ask::Archive { reason: ArchiveReason::ImportUndone }).ok().flatten()?;
     let known = before.known()?;
     let (account, key, version) = (known.account.clone(), Some(known.key), known.version + 1);
@@ -69,7 +75,8 @@ fn archive(worker: &Worker, import: &AtWork, id: Uuid, before: Patient, now: Dat
     let after = before.clone().evolve(&place, &event);
     let id_of_event = worker.core.clock.new_id();
     let meta = meta(import);
-    let event = NewEvent { id: id_of_event, stream: id, version, account, key, occurred_at: now, meta, event };
+    let event =
+        NewEvent { id: id_of_event, stream: id, version, account, key, occurred_at: now, meta, event };
     Some(Decided { before, after, event })
 }
 

@@ -104,7 +104,9 @@ impl Upload {
         self.close_chunk();
         let Some(columns) = self.columns else { return Err(csv_intake::Unreadable::Empty.into()) };
         if self.rows == 0 {
-            return Err(Refused::Unreadable("the file has headers but no rows: is it the right file?".to_owned()));
+            return Err(Refused::Unreadable(
+                "the file has headers but no rows: is it the right file?".to_owned(),
+            ));
         }
         let date_order = match self.about.date_order {
             Some(said) => Some(said),
@@ -127,7 +129,11 @@ impl Upload {
             sha256,
             bytes: found.bytes,
             encoding: found.encoding.to_owned(),
-            delimiter: if found.delimiter == b'\t' { "tab".to_owned() } else { char::from(found.delimiter).to_string() },
+            delimiter: if found.delimiter == b'\t' {
+                "tab".to_owned()
+            } else {
+                char::from(found.delimiter).to_string()
+            },
             date_order,
             blank_rows: found.blank_rows,
             warnings,
@@ -160,7 +166,9 @@ impl Upload {
         self.rows += 1;
         let decided = self.about.decisions.as_ref().and_then(|made| made.rows.get(&self.rows)).copied();
         let row = Row::of(record, columns, decided);
-        if let Some(date) = self.birth.and_then(|place| row.values.get(place)).filter(|_| row.broken.is_none()) {
+        if let Some(date) =
+            self.birth.and_then(|place| row.values.get(place)).filter(|_| row.broken.is_none())
+        {
             self.dates.push(date);
         }
         self.chunk.add(&self.key, self.rows, &row);

@@ -131,8 +131,11 @@ async fn an_import_says_how_far_it_is(world: World) {
 
 async fn sealed_rows(served: &Served) -> Vec<Vec<u8>> {
     let mut reader = served.service.core().db.read().await.unwrap();
-    let chunks =
-        fetch_all!(reader.conn(), (Vec<u8>,), "select sealed from import_chunks order by import_id, chunk_no");
+    let chunks = fetch_all!(
+        reader.conn(),
+        (Vec<u8>,),
+        "select sealed from import_chunks order by import_id, chunk_no"
+    );
     let chunks = chunks.unwrap();
     chunks.iter().flat_map(|(sealed,)| blocks(sealed).into_iter().map(<[u8]>::to_vec)).collect()
 }

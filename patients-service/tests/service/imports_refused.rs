@@ -22,7 +22,7 @@ async fn a_file_that_is_none_is_refused_in_words(world: World) {
         (b"a@b.org,Ada,Lovelace\nc@d.org,Eve,Adams\n".to_vec(), "no column for email"),
         (b"email,E-Mail,first,last\na@b.org,a@b.org,A,B\n".to_vec(), "two columns would fill email"),
         (b"{\"email\":\"a@b.org\"}".to_vec(), "JSON"),
-        (vec![b"h,".repeat(10_000), b"\nx\n".to_vec()].concat(), "1000"),
+        ([b"h,".repeat(10_000), b"\nx\n".to_vec()].concat(), "1000"),
     ] {
         let reply = served.staff().upload(file.clone()).await;
         let shown = String::from_utf8_lossy(&file).into_owned();

@@ -73,7 +73,8 @@ impl Gathered {
         let value = match name {
             "options" => return self.all(text),
             "dry_run" | "invite" | "invite_matched" | "send_email" | "expiry_days" => {
-                serde_json::from_str(text.trim()).map_err(|_| wrong(name, "must be true, false or a number"))?
+                serde_json::from_str(text.trim())
+                    .map_err(|_| wrong(name, "must be true, false or a number"))?
             }
             "mapping" | "decisions" => {
                 serde_json::from_str(text).map_err(|_| wrong(name, "must be a JSON object"))?

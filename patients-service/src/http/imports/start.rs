@@ -327,6 +327,8 @@ fn no_file() -> Problem {
 }
 
 fn too_large(bytes: usize) -> Problem {
-    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "The body is too large")
-        .detail(format!("It may have {} MiB; split the file, the headers in each part.", bytes / (1024 * 1024)))
+    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "The body is too large").detail(format!(
+        "It may have {} MiB; split the file, the headers in each part.",
+        bytes / (1024 * 1024)
+    ))
 }

@@ -153,7 +153,8 @@ impl ImportAnswer {
         answer.matches = Some(shown.matches.clone());
         answer.duplicates = standing.dry_run.then(|| shown.duplicates.clone());
         if let Some(undo) = &mut answer.undo {
-            undo.left = left.into_iter().map(|(patient_id, reason)| LeftAlone { patient_id, reason }).collect();
+            undo.left =
+                left.into_iter().map(|(patient_id, reason)| LeftAlone { patient_id, reason }).collect();
         }
         answer
     }

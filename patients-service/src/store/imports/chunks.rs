@@ -110,7 +110,12 @@ pub async fn from_row(
 }
 
 /// The chunk after another.
-pub async fn after(conn: Conn<'_>, import: Uuid, number: i64, only_failed: bool) -> sqlx::Result<Option<Chunk>> {
+pub async fn after(
+    conn: Conn<'_>,
+    import: Uuid,
+    number: i64,
+    only_failed: bool,
+) -> sqlx::Result<Option<Chunk>> {
     fetch_optional!(
         conn,
         Chunk,

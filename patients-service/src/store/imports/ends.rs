@@ -23,7 +23,13 @@ pub async fn undo(tx: &mut Tx, id: Uuid, actor: &str, at: DateTime<Utc>) -> sqlx
 }
 
 /// The next patients that an import had made, in the order of their ids.
-pub async fn made(tx: &mut Tx, account: &str, import: Uuid, after: Option<Uuid>, most: i64) -> sqlx::Result<Vec<Uuid>> {
+pub async fn made(
+    tx: &mut Tx,
+    account: &str,
+    import: Uuid,
+    after: Option<Uuid>,
+    most: i64,
+) -> sqlx::Result<Vec<Uuid>> {
     let rows = fetch_all!(
         tx.conn(),
         (Uuid,),
@@ -97,8 +103,7 @@ pub async fn left(
 
 /// Removes an upload that came to nothing.
 pub async fn discard(tx: &mut Tx, import: Uuid) -> sqlx::Result<()> {
-    let gone =
-        execute!(tx.conn(), "delete from imports where id = $1 and state = 'receiving'", import)?;
+    let gone = execute!(tx.conn(), "delete from imports where id = $1 and state = 'receiving'", import)?;
     if gone == 1 {
         execute!(tx.conn(), "delete from import_chunks where import_id = $1", import)?;
     }

@@ -9,9 +9,11 @@ use uuid::Uuid;
 /// Notes that patients are to be invited. `false` where one of them was noted by another at the same
 /// moment: decide again.
 pub async fn request(tx: &mut Tx, import: Uuid, patients: &[Uuid]) -> sqlx::Result<bool> {
-    let rows = Rows::of("import_invitations")
-        .from(patients, "import_id", |_| import)
-        .from(patients, "patient_id", |patient| *patient);
+    let rows = Rows::of("import_invitations").from(patients, "import_id", |_| import).from(
+        patients,
+        "patient_id",
+        |patient| *patient,
+    );
     Ok(tx.insert(rows, "on conflict do nothing").await? == patients.len() as u64)
 }
 

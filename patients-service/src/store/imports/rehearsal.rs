@@ -38,28 +38,27 @@ pub async fn claim(tx: &mut Tx, import: Uuid, claims: &[(Vec<u8>, Uuid)]) -> sql
 
 /// Who would claim any of these.
 pub async fn claimants(tx: &mut Tx, import: Uuid, claims: &[Vec<u8>]) -> sqlx::Result<Vec<Uuid>> {
-    let rows = match tx.conn() {
-        shared_runtime::db::Conn::Postgres(c) => {
-            sqlx::query_as::<_, (Uuid,)>(
+    let rows =
+        match tx.conn() {
+            shared_runtime::db::Conn::Postgres(c) => sqlx::query_as::<_, (Uuid,)>(
                 "select distinct patient_id from rehearsed_claims where import_id = $1 and claim = any($2)",
             )
             .bind(import)
             .bind(claims.to_vec())
             .fetch_all(c)
-            .await
-        }
-        shared_runtime::db::Conn::Sqlite(c) => {
-            let words: Vec<String> = claims.iter().map(|claim| hex(claim)).collect();
-            sqlx::query_as::<_, (Uuid,)>(
-                "select distinct patient_id from rehearsed_claims
+            .await,
+            shared_runtime::db::Conn::Sqlite(c) => {
+                let words: Vec<String> = claims.iter().map(|claim| hex(claim)).collect();
+                sqlx::query_as::<_, (Uuid,)>(
+                    "select distinct patient_id from rehearsed_claims
                   where import_id = $1 and claim in (select unhex(value) from json_each($2))",
-            )
-            .bind(import)
-            .bind(sqlx::types::Json(words))
-            .fetch_all(c)
-            .await
-        }
-    }?;
+                )
+                .bind(import)
+                .bind(sqlx::types::Json(words))
+                .fetch_all(c)
+                .await
+            }
+        }?;
     Ok(rows.into_iter().map(|(patient,)| patient).collect())
 }
 
