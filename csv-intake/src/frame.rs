@@ -161,7 +161,6 @@ impl Framer {
     fn begin(&mut self, start: usize) {
         self.start = start;
         self.attempt = Attempt::new(start);
-        self.ahead = self.ahead.take().filter(|ahead| ahead.at > start);
     }
 
     /// A record that ends at `end`, before its line end; the next begins at `next`.

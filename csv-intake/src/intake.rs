@@ -179,13 +179,14 @@ impl Intake {
     /// Decides what the file is from its first text.
     fn settle(&mut self, ended: bool) -> Result<Framer, Unreadable> {
         // Some programs write the mark twice.
-        let marks = self.text.len() - self.text.trim_start_matches('\u{feff}').len();
-        let lead = &self.text[marks..floor(&self.text, self.lead).max(marks)];
+        let known = &self.text[..floor(&self.text, self.lead)];
+        let lead = known.trim_start_matches('\u{feff}');
+        let marks = known.len() - lead.len();
         refuse::text(lead)?;
         let declared = sniff::declared(lead)?;
         let line_ends = sniff::line_ends(lead, self.hint);
         let begin = declared.map_or(0, |(_, begin)| begin);
-        let whole = ended && marks + lead.len() == self.text.len();
+        let whole = ended && known.len() == self.text.len();
         self.delimiter = self
             .hint
             .or(declared.map(|(delimiter, _)| delimiter))

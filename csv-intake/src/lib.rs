@@ -24,7 +24,7 @@
 //! where a record ends, `cells` splits it, `refuse` knows what is no CSV at all. [`dates`] decides a column's order of
 //! day and month, [`formula`] knows what a spreadsheet would run, [`write_row`] writes.
 //!
-//! To add a refusal: a variant in `errors`, the bytes it is known by in `refuse`, a line in `tests/refused.rs`.
+//! To add a refusal: a variant in `errors`, the bytes it is known by in `refuse`, a line in `tests/intake/refused.rs`.
 
 mod cells;
 pub mod dates;

@@ -1,6 +1,6 @@
 //! Encodings, delimiters and line ends that are found out.
 
-use crate::common::{encoding, in_pieces, read, utf16};
+use crate::common::{decided_early, encoding, in_pieces, read, utf16};
 use csv_intake::Hints;
 
 fn cells(rows: &[&[&str]]) -> Vec<Vec<String>> {
@@ -36,6 +36,16 @@ fn what_was_said_of_the_encoding_holds_except_against_a_mark() {
     assert_eq!((bare.cells(), bare.refused), (cells(&[&["Όνομα", "a"], &["Αδα", "1"]]), None));
     let marked = in_pieces("\u{feff}é,b\n".as_bytes(), encoding("windows-1252"), &[1]);
     assert_eq!((marked.cells(), marked.found.encoding), (cells(&[&["é", "b"]]), "UTF-8"));
+}
+
+#[test]
+fn marks_that_were_written_twice_are_none_of_the_cells() {
+    let file = "\u{feff}\u{feff}a,b\n1,2\n";
+    assert_eq!(read(file).records[0].cells, ["a", "b"]);
+    // Past the part that is looked at, it is a character like others, whatever the pieces.
+    let many = "\u{feff}".repeat(4) + "a,b\n";
+    let whole = decided_early(many.as_bytes(), &[usize::MAX]);
+    assert_eq!(decided_early(many.as_bytes(), &[1]).records, whole.records);
 }
 
 #[test]

@@ -56,6 +56,18 @@ fn a_line_without_end() {
 }
 
 #[test]
+fn bytes_above_ascii_without_end_are_not_kept() {
+    let mut intake = Intake::new(Hints::default()).expect("hints");
+    intake.push(b"a,b\n1,\xb0").expect("well");
+    for _ in 0..200 {
+        intake.push(&[0xb0; 65_536]).expect("well");
+        while intake.next().expect("readable").is_some() {}
+        assert!(intake.held() < 5 * LARGEST_RECORD, "{}", intake.held());
+    }
+    assert_eq!(intake.found().encoding, "windows-1252");
+}
+
+#[test]
 fn blank_lines_without_end_are_not_kept() {
     let (records, _, held, effort) = pour("a,b\n", "\r\n,,,,\n", 20, 65_536);
     assert_eq!(records, 1);

@@ -83,6 +83,11 @@ fn a_faulty_header_refuses_the_file() {
     );
     let header = |line, fault| Unreadable::Header { line, fault };
     assert_eq!(refused("\na,b\0\n1,2\n"), header(2, Fault::Nul { column: 2 }));
+    assert_eq!(
+        refused([0; 2000]),
+        header(1, Fault::Nul { column: 1 }),
+        "what a broken disk leaves of a file"
+    );
     assert_eq!(refused("a,\"b\n1,2\n"), header(1, Fault::Quote { column: 2 }));
     assert_eq!(refused("x".repeat(3 << 20)), header(1, Fault::TooLong));
     assert!(
