@@ -82,7 +82,7 @@ impl Embedded {
             health: self.invites.health(self.patients.health(Health::new())),
             internal: self.status().router(),
             service_token,
-            slow_routes: vec![("/api/patients/import", Duration::from_secs(300))],
+            slow_routes: vec![("/api/patients/import", Duration::from_secs(3600))],
             tasks,
             stop_work,
         }

@@ -50,7 +50,7 @@ async fn run() -> Result<()> {
         health: service.health(Health::new()),
         internal: service.status(Status::new()).router(),
         service_token,
-        slow_routes: vec![("/api/patients/import", Duration::from_secs(300))],
+        slow_routes: vec![("/api/patients/import", Duration::from_secs(3600))],
         tasks: service.work(&stop_work),
         stop_work,
     };
