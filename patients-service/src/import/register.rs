@@ -23,6 +23,8 @@ use uuid::Uuid;
 pub struct Register {
     patients: HashMap<Uuid, Patient>,
     by_claim: HashMap<(ClaimKind, String), Vec<Uuid>>,
+    /// Patients who are on record, whatever a dry run would make of them.
+    on_record: HashSet<Uuid>,
     /// The row that made or changed a patient, in this batch or before it in a dry run.
     rows: HashMap<Uuid, i64>,
 }
@@ -60,6 +62,7 @@ impl Register {
         let mut register = Register::default();
         for (id, stream) in streams {
             register.put(id, fold(&stream));
+            register.on_record.insert(id);
         }
         if let Some(rehearsal) = rehearsal {
             register.lay_over(tx, rehearsal, ids, &wanted).await?;
@@ -99,6 +102,11 @@ impl Register {
     pub fn add(&mut self, id: Uuid, patient: Patient, row_no: i64) {
         self.rows.insert(id, row_no);
         self.put(id, patient);
+    }
+
+    /// Whether a patient is on record, and not one that a dry run would make.
+    pub fn is_on_record(&self, id: Uuid) -> bool {
+        self.on_record.contains(&id)
     }
 
     /// A patient as it stands.

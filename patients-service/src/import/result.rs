@@ -2,9 +2,10 @@
 //! file can be corrected and sent again as it is.
 
 use super::chunk::{self, Ended, Outcome};
-use super::columns::{Columns, RESULT};
+use super::columns::{Columns, Field, RESULT};
 use super::row::Reason;
 use crate::store::imports::chunks::Chunk;
+use csv_intake::dates::{self, Order};
 use csv_intake::write_row;
 use shared_runtime::keys::{DataKey, KeysError};
 
@@ -18,12 +19,16 @@ pub fn headers(columns: &Columns) -> String {
 }
 
 /// The lines of a chunk; of those that failed alone, where only these are wanted. `key` opens failed rows.
+///
+/// Dates that can be read are written as YYYY-MM-DD: those of failed rows alone might not tell day from month any more.
 pub fn lines(
     chunk: &Chunk,
     columns: &Columns,
+    order: Option<Order>,
     key: &DataKey,
     only_failed: bool,
 ) -> Result<String, KeysError> {
+    let birth = columns.fields().iter().position(|field| *field == Field::DateOfBirth);
     let outcomes = chunk.outcomes.as_ref().map(|outcomes| outcomes.0.as_slice()).unwrap_or_default();
     let blank = vec![String::new(); columns.used().count()];
     let mut out = String::new();
@@ -37,6 +42,11 @@ pub fn lines(
             None => blank.clone(),
         };
         values.resize(blank.len(), String::new());
+        if let Some(value) = birth.and_then(|place| values.get_mut(place))
+            && let Ok(date) = dates::parse(value, order)
+        {
+            *value = date.format("%Y-%m-%d").to_string();
+        }
         write_row(&mut out, ours(row_no, outcome).into_iter().chain(values));
     }
     Ok(out)

@@ -96,10 +96,10 @@ fn columns(job: &Job) -> String {
 fn duplicates(job: &Job) -> String {
     let shown = |row: &super::job::Duplicate| {
         let others: Vec<String> = row.same_as.iter().map(u64::to_string).collect();
-        format!("{}: the same person as row {}", place(row.row, row.line), others.join(", "))
+        format!("{}: the same address or external id as row {}", place(row.row, row.line), others.join(", "))
     };
     list(
-        "rows for one person",
+        "rows that resemble others",
         &job.duplicates,
         shown,
         job.duplicates.len() as u64,
@@ -124,7 +124,9 @@ fn matches(job: &Job) -> String {
             plain(&row.patient_id)
         )
     };
-    let all = job.updated + job.unchanged + job.skipped;
+    // A hundred are named; rows that resemble each other alone are among the counts and not among these.
+    let named = job.matches.len() as u64;
+    let all = if named < 100 { named } else { job.updated + job.unchanged + job.skipped };
     let said = list("patients on record", &job.matches, shown, all, "in the result (--result FILE)");
     if said.is_empty() || job.file.sha256.is_empty() {
         return said;

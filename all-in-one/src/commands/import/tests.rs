@@ -22,7 +22,7 @@ fn a_dry_run_says_plainly_that_nothing_was_written() {
         "columns between tabs, dates month/day/year",
         "row 4 (line 5): known by email and last_name, would be skipped; differs in phone  (patient p4)",
         &format!("{{\"file_sha256\": \"{}\", \"rows\": {{\"4\": \"update\"}}}}", "ab".repeat(32)),
-        "row 5 (line 6): the same person as row 2, 3",
+        "row 5 (line 6): the same address or external id as row 2, 3",
         "many rows have no date of birth",
     ] {
         assert!(told.contains(words), "{words}\n{told}");

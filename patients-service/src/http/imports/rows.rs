@@ -11,6 +11,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
+use csv_intake::dates::Order;
 use futures_util::stream;
 use serde::{Deserialize, Serialize};
 use shared_host::requests::lost;
@@ -149,6 +150,7 @@ struct Reading {
     app: App,
     import: Uuid,
     columns: Columns,
+    dates: Option<Order>,
     key: DataKey,
     only_failed: bool,
     begun: bool,
@@ -162,7 +164,8 @@ impl Reading {
             return Err(lost(KeysError::Missing(standing.key_id)));
         };
         let columns = standing.columns.map(|columns| columns.0).ok_or_else(Problem::not_found)?;
-        Ok(Reading { app, import: standing.id, columns, key, only_failed, begun: false, chunk: -1 })
+        let dates = standing.file.and_then(|file| file.0.date_order).map(Into::into);
+        Ok(Reading { app, import: standing.id, columns, dates, key, only_failed, begun: false, chunk: -1 })
     }
 
     /// The next lines: first the headers, with a mark by which spreadsheets know UTF-8.
@@ -176,6 +179,6 @@ impl Reading {
         drop(reader);
         let Some(chunk) = next else { return Ok(None) };
         self.chunk = chunk.chunk_no;
-        Ok(Some(result::lines(&chunk, &self.columns, &self.key, self.only_failed)?))
+        Ok(Some(result::lines(&chunk, &self.columns, self.dates, &self.key, self.only_failed)?))
     }
 }

@@ -1,24 +1,26 @@
-//! Carries out the rows of an import, a chunk a step.
+//! Carries out the rows of an import, a chunk a step; [`invite`] asks that those it made or met be invited.
 
-use super::chunk::{self, Ended, Outcome, Writer};
-use super::decide::{Match, Rules, Verdict, verdict};
-use super::options::Decision;
-use super::register::{Register, Rehearsal};
-use super::row::{Reading, Reason, Row};
-use super::worker::{Stepped, Worker};
+mod invite;
+
 use crate::desk::Decided;
 use crate::domain::patient::{Ask, Place, decide};
 use crate::domain::{Draft, Patch, Patient};
+use crate::import::chunk::{self, Ended, Outcome, Writer};
+use crate::import::decide::{Match, Rules, Verdict, verdict};
+use crate::import::options::Decision;
+use crate::import::register::{Register, Rehearsal};
+use crate::import::row::{Reading, Reason, Row};
+use crate::import::worker::{Stepped, Worker};
 use crate::store::clinics::{self, Lock, Sharing};
-use crate::store::imports::{self, AtWork, Counts, chunks, invitations, rehearsal};
+use crate::store::imports::{self, AtWork, Counts, chunks, rehearsal};
 use chrono::{DateTime, Utc};
-use shared_events::patient::{Origin, PatientStatus};
+use shared_events::patient::Origin;
 use shared_events::{AccountId, Event};
 use shared_runtime::Tx;
 use shared_runtime::group::Abort;
 use shared_runtime::keys::{DataKey, Found, KeysError};
 use shared_runtime::log::{Meta, NewEvent};
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use uuid::Uuid;
 
 /// How many patients' keys are taken at once: a file that changes nothing takes none.
@@ -197,7 +199,7 @@ impl Batch<'_> {
             same_as,
             ..of(row.line, ended)
         };
-        Ok(match verdict {
+        let outcome = match verdict {
             Verdict::Create => {
                 let patient = self.create(draft, register, row.row_no, done).await?;
                 Outcome { patient: Some(patient), ..outcome(Ended::Created, None) }
@@ -219,7 +221,8 @@ impl Batch<'_> {
             Verdict::Failed(reason, found) => {
                 Outcome { reasons: vec![reason], ..outcome(Ended::Failed, found) }
             }
-        })
+        };
+        Ok(if self.import.dry_run { without_made_up(outcome, register) } else { outcome })
     }
 
     async fn create(
@@ -320,50 +323,6 @@ impl Batch<'_> {
         Meta { actor: self.import.actor.clone(), correlation: Some(self.import.id), ..Meta::default() }
     }
 
-    /// Asks that patients be invited: those made, and, where it was said, those met who have no account and
-    /// no open invite. How many.
-    async fn invite(&self, tx: &mut Tx, register: &mut Register, done: &mut Done) -> Result<i64, Abort> {
-        let Some(how) = &self.import.options.invite else { return Ok(0) };
-        let mut wanted = std::mem::take(&mut done.created);
-        if how.matched && !done.matched.is_empty() {
-            wanted.extend(self.met(tx, register, &done.matched, &wanted).await?);
-        }
-        if wanted.is_empty() {
-            return Ok(0);
-        }
-        if !invitations::request(tx, self.import.id, &wanted).await? {
-            return Err(Abort::Conflict);
-        }
-        let ask = Ask::Invite(Box::new(how.invitation(self.import.id, self.words.clone())));
-        for id in &wanted {
-            let Some(before) = register.patient(*id).cloned() else { continue };
-            if let Ok(Some(event)) = decide(&before, &ask) {
-                let key = before.known().map(|known| known.key);
-                self.apply(*id, before, event, key, (register, None), done);
-            }
-        }
-        Ok(i64::try_from(wanted.len()).unwrap_or(i64::MAX))
-    }
-
-    /// Patients the rows met who may be invited and were not asked for yet.
-    async fn met(
-        &self,
-        tx: &mut Tx,
-        register: &Register,
-        matched: &BTreeSet<Uuid>,
-        made: &[Uuid],
-    ) -> Result<Vec<Uuid>, Abort> {
-        let made: HashSet<&Uuid> = made.iter().collect();
-        let pending = |id: &&Uuid| {
-            let known = register.patient(**id).and_then(Patient::known);
-            !made.contains(*id) && known.is_some_and(|known| known.status == PatientStatus::Pending)
-        };
-        let met: Vec<Uuid> = matched.iter().filter(pending).copied().collect();
-        let requested = invitations::requested(tx.conn(), self.import.id, &met).await?;
-        let open = invitations::with_open_invite(tx.conn(), &met, self.now).await?;
-        Ok(met.into_iter().filter(|id| !requested.contains(id) && !open.contains(id)).collect())
-    }
-
     async fn write(&self, tx: &mut Tx, register: &Register, done: &Done, rules: Rules) -> Result<(), Abort> {
         let Some(rehearsal) = self.rehearsal() else {
             let sharing = Sharing::of(self.account, rules.sharing);
@@ -386,6 +345,14 @@ fn at_hand<'a>(row: Row, row_no: i64, block: &'a [u8], how: &Reading<'_>) -> AtH
 
 fn of(line: u64, ended: Ended) -> Outcome {
     Outcome { line, ended, patient: None, matched: None, same_as: Vec::new(), reasons: Vec::new() }
+}
+
+/// Patients that a dry run would make have no id that anybody could look up.
+fn without_made_up(outcome: Outcome, register: &Register) -> Outcome {
+    match outcome.patient {
+        Some(id) if !register.is_on_record(id) => Outcome { patient: None, matched: None, ..outcome },
+        _ => outcome,
+    }
 }
 
 fn erased(line: u64) -> Outcome {
