@@ -201,7 +201,10 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 const CLOSE_WITHIN: Duration = Duration::from_secs(5);
 /// What the server ends by itself, so that a copy of a service that lost its machine in the middle of a
 /// transaction does not keep others waiting for its locks. In milliseconds.
-const BOUNDS: [(&str, &str); 3] = [
+const BOUNDS: [(&str, &str); 4] = [
+    // Not a bound: statements are planned once for each connection, often while their table is empty or small, and no
+    // query here wants to read a whole table.
+    ("enable_seqscan", "off"),
     ("statement_timeout", "60000"),
     ("lock_timeout", "20000"),
     ("idle_in_transaction_session_timeout", "30000"),

@@ -41,6 +41,9 @@ async fn number_on_postgres(
          update events set global_seq = $1 + batch.place - 1
            from batch where events.id = batch.id and events.global_seq is null",
     )
+    // Planned anew each time: a plan made while the table was empty reads all of it, and an import fills it faster
+    // than statistics follow.
+    .persistent(false)
     .bind(next)
     .bind(BATCH)
     .execute(&mut **tx)
