@@ -2,7 +2,7 @@
 
 use super::words_aad;
 use crate::domain::Refusal;
-use crate::domain::bulk::{self, Change, State, Terms, Whom};
+use crate::domain::bulk::{self, Change, Terms, Whom};
 use crate::store::bulk::{self as jobs, Job, NewJob, Words};
 use crate::store::{bulk_patients, clinics};
 use shared_events::AccountId;
@@ -11,6 +11,7 @@ use shared_runtime::Tx;
 use shared_runtime::core::Core;
 use shared_runtime::group::Abort;
 use shared_runtime::idempotency::{self, Answered, Recalled, Repeatable};
+use shared_runtime::keys::DataKey;
 use shared_runtime::log::Meta;
 use uuid::Uuid;
 
@@ -62,12 +63,18 @@ pub async fn carry_out(core: &Core, ordered: &Ordered) -> Result<Result<Uuid, Re
 }
 
 async fn try_once(core: &Core, ordered: &Ordered) -> Result<Result<Uuid, Refusal>, Abort> {
-    // Before the transaction: the keys have a database of their own.
-    let begun = match &ordered.order {
-        Order::Begin(begin) => Some((begin, new_job(core, ordered, begin).await?)),
-        Order::Retry(_) | Order::Cancel(_) => None,
-    };
     let mut tx = core.db.begin().await?;
+    let done = within(core, &mut tx, ordered).await;
+    if let Ok(Ok(_)) = &done {
+        tx.commit().await?;
+    } else {
+        // Now, not when the connection comes back to the pool: until then the job's row is locked.
+        let _ = tx.rollback().await;
+    }
+    done
+}
+
+async fn within(core: &Core, tx: &mut Tx, ordered: &Ordered) -> Result<Result<Uuid, Refusal>, Abort> {
     if let Some(repeatable) = &ordered.repeatable {
         match idempotency::recall(tx.conn(), repeatable).await? {
             Some(Recalled::Same(answered)) => return Ok(Ok(answered.resource)),
@@ -75,33 +82,29 @@ async fn try_once(core: &Core, ordered: &Ordered) -> Result<Result<Uuid, Refusal
             None => {}
         }
     }
-    let done = match (&ordered.order, &begun) {
-        (Order::Retry(id), _) => retry(&mut tx, ordered, *id).await?,
-        (Order::Cancel(id), _) => cancel(core, &mut tx, ordered, *id).await?,
-        (Order::Begin(_), Some((begin, job))) => keep(&mut tx, job, begin).await?,
-        (Order::Begin(_), None) => return Err(Abort::Conflict),
+    let done = match &ordered.order {
+        Order::Begin(begin) => keep(core, tx, ordered, begin).await?,
+        Order::Retry(id) => retry(tx, ordered, *id).await?,
+        Order::Cancel(id) => cancel(core, tx, ordered, *id).await?,
     };
-    let Ok(id) = done else { return Ok(done) };
-    if let Some(repeatable) = &ordered.repeatable {
-        let answered = Answered { status: 202, resource: id, version: 1 };
-        if !idempotency::remember(&mut tx, &[(repeatable.clone(), answered)], core.clock.now()).await? {
+    if let (Ok(id), Some(repeatable)) = (&done, &ordered.repeatable) {
+        let answered = Answered { status: 202, resource: *id, version: 1 };
+        if !idempotency::remember(tx, &[(repeatable.clone(), answered)], core.clock.now()).await? {
             return Err(Abort::Conflict);
         }
     }
-    tx.commit().await?;
-    Ok(Ok(id))
+    Ok(done)
 }
 
 async fn new_job(core: &Core, ordered: &Ordered, begin: &Begin) -> Result<NewJob, Abort> {
     let id = core.clock.new_id();
-    let words =
-        match &begin.message {
-            None => None,
-            Some(message) => core.log.keys().take(1).await?.pop().map(|key| Words {
-                sealed: key.seal(&words_aad(id), message.clone().into_bytes()),
-                key: key.id,
-            }),
-        };
+    let words = match &begin.message {
+        None => None,
+        Some(message) => {
+            let sealed = |key: DataKey| key.seal(&words_aad(id), message.clone().into_bytes());
+            core.log.keys().take(1).await?.pop().map(|key| Words { sealed: sealed(key), key: key.id })
+        }
+    };
     let (filter, named) = match &begin.whom {
         Whom::Named(patients) => (None, patients.len()),
         Whom::Fitting(filter) => (Some(filter.clone()), 0),
@@ -123,11 +126,17 @@ fn caused_by(ordered: &Ordered, job: Uuid) -> Meta {
     Meta { causation: Some(job), ..ordered.meta.clone() }
 }
 
-async fn keep(tx: &mut Tx, job: &NewJob, begin: &Begin) -> Result<Result<Uuid, Refusal>, Abort> {
-    if clinics::read(tx.conn(), &job.account).await?.invite_system == InviteSystem::Legacy {
+async fn keep(
+    core: &Core,
+    tx: &mut Tx,
+    ordered: &Ordered,
+    begin: &Begin,
+) -> Result<Result<Uuid, Refusal>, Abort> {
+    if clinics::read(tx.conn(), &ordered.account).await?.invite_system == InviteSystem::Legacy {
         return Ok(Err(Refusal::InviteSystemIsLegacy));
     }
-    jobs::keep(tx, job).await?;
+    let job = new_job(core, ordered, begin).await?;
+    jobs::keep(tx, &job).await?;
     if let Whom::Named(patients) = &begin.whom {
         bulk_patients::add(tx, job.id, patients).await?;
     }
@@ -158,8 +167,7 @@ async fn cancel(
     let Some(job) = jobs::lock(tx, &ordered.account, id).await? else {
         return Ok(Err(Refusal::NotFound));
     };
-    let state: State = job.state();
-    if bulk::cancel(state) == Change::Needed {
+    if bulk::cancel(job.state()) == Change::Needed {
         jobs::cancel(tx, id, core.clock.now()).await?;
     }
     Ok(Ok(id))

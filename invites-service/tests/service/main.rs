@@ -11,5 +11,6 @@ mod manners;
 mod person;
 mod races;
 mod secrets;
+mod streams;
 mod whole_way;
 mod world;

@@ -28,7 +28,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 /// Far beyond what anything in a test takes.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 pub const CLINIC: &str = "clinic-1";
 pub const PASSWORD: &str = "correct horse battery";
 
@@ -47,8 +47,8 @@ pub struct Ground {
 pub struct World {
     pub service: Invites,
     pub clock: Clock,
-    url: String,
-    client: Client,
+    pub url: String,
+    pub client: Client,
     minter: Minter,
     stop: CancellationToken,
     ground: Arc<Ground>,
@@ -191,15 +191,6 @@ impl World {
             serde_json::from_slice(&response.bytes().await.expect("a body")).unwrap_or_default();
         let code = body.get("code").and_then(Value::as_str).unwrap_or_default().to_owned();
         Answer { status, code, body, etag, retry_after }
-    }
-
-    /// Follows a route of server-sent events, as a viewer.
-    pub async fn stream(&self, path: &str) -> EventStream {
-        let token = self.token(CLINIC, Role::Viewer);
-        let response = self.client.get(format!("{}{path}", self.url)).bearer_auth(token).send().await;
-        let response = response.expect("an answer");
-        assert_eq!(response.headers()["content-type"], "text/event-stream");
-        EventStream { response, text: String::new() }
     }
 
     /// As staff of the test's clinic.
@@ -363,34 +354,6 @@ impl World {
 impl Drop for World {
     fn drop(&mut self) {
         self.stop.cancel();
-    }
-}
-
-/// Server-sent events as they come.
-pub struct EventStream {
-    response: reqwest::Response,
-    text: String,
-}
-
-impl EventStream {
-    /// The next event: its name and its data. None once the stream is closed.
-    pub async fn next(&mut self) -> Option<(String, Value)> {
-        loop {
-            if let Some((event, rest)) = self.text.split_once("\n\n") {
-                let field = |name: &str| event.lines().find_map(|line| line.strip_prefix(name));
-                let told = field("event: ").zip(field("data: "));
-                let told =
-                    told.map(|(name, data)| (name.to_owned(), serde_json::from_str(data).expect("JSON")));
-                self.text = rest.to_owned();
-                match told {
-                    Some(told) => return Some(told),
-                    // A line that only keeps the connection alive.
-                    None => continue,
-                }
-            }
-            let chunk = tokio::time::timeout(PATIENCE, self.response.chunk()).await.expect("in time");
-            self.text.push_str(std::str::from_utf8(&chunk.expect("a chunk")?).expect("text"));
-        }
     }
 }
 
