@@ -6,9 +6,11 @@
 //! * [`tokens`], [`passwords`]: links and passwords, neither of which is kept in clear anywhere.
 //! * [`consumers`]: what patients-service and the mailer said, and what is done about it.
 //! * [`sweeper`]: says that what lapsed has lapsed.
+//! * [`bulk`]: many patients invited at once, in the background.
 //! * [`http`]: what was asked, how it is answered.
 //! * [`service`]: all of it put together and run.
 
+pub mod bulk;
 pub mod consumers;
 pub mod desk;
 pub mod domain;

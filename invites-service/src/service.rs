@@ -1,5 +1,6 @@
 //! All of it put together and run.
 
+use crate::bulk::worker::Worker;
 use crate::consumers::Hearer;
 use crate::desk;
 use crate::http::{self, Api};
@@ -19,6 +20,7 @@ use shared_runtime::group::Group;
 use shared_runtime::keys::Keyring;
 use shared_runtime::secrets::Secrets;
 use shared_runtime::supervise::supervise;
+use std::sync::Arc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -63,10 +65,11 @@ impl Invites {
         let core = Core::new(NAME, db, keys, bus, &secrets, clock).await?;
         let desk = desk::Invites { log: core.log.clone(), clock: core.clock.clone() };
         let api = Api {
-            group: Group::start(core.db.clone(), std::sync::Arc::new(desk.clone())),
+            group: Group::start(core.db.clone(), Arc::new(desk.clone())),
             core,
             tokens: Tokens::new(tokens, &public_url),
             passwords: Passwords::default(),
+            bulk_waits: Arc::default(),
             verifier,
             fingerprints: FingerprintKey::new(&secrets.http.derived("idempotency")),
             cursors: CursorKey::new(&secrets.http.derived("cursors"))
@@ -86,11 +89,25 @@ impl Invites {
         http::router(self.api.clone())
     }
 
-    /// Starts what runs in the background: the relay, the consumer and the sweeper, each started again
-    /// when it fails. They end after `stop`; await the handles.
+    /// Starts what runs in the background: the relay, the consumer, the sweeper and the worker of bulk jobs,
+    /// each started again when it fails. They end after `stop`; await the handles.
     pub fn work(&self, stop: &CancellationToken) -> Vec<JoinHandle<()>> {
         let core = &self.api.core;
-        vec![core.relay(stop), core.prune(stop), core.consume(self.hearer(), stop), self.sweep(stop)]
+        vec![
+            core.relay(stop),
+            core.prune(stop),
+            core.consume(self.hearer(), stop),
+            self.sweep(stop),
+            self.invite_in_bulk(stop),
+        ]
+    }
+
+    fn invite_in_bulk(&self, stop: &CancellationToken) -> JoinHandle<()> {
+        let (worker, until) = (self.bulk_worker(), stop.clone());
+        supervise("bulk invites", stop.clone(), move || {
+            let (worker, until) = (worker.clone(), until.clone());
+            async move { worker.run(&until).await }
+        })
     }
 
     fn sweep(&self, stop: &CancellationToken) -> JoinHandle<()> {
@@ -115,6 +132,16 @@ impl Invites {
     /// Adds how far it is to the status page.
     pub fn status(&self, status: Status) -> Status {
         status.of_core(NAME, &self.api.core)
+    }
+
+    /// What carries bulk jobs out, for those who would not wait for it.
+    pub fn bulk_worker(&self) -> Worker {
+        Worker {
+            core: self.api.core.clone(),
+            desk: self.desk.clone(),
+            tokens: self.api.tokens.clone(),
+            waits: self.api.bulk_waits.clone(),
+        }
     }
 
     /// Adds what it leans on to the readiness page.

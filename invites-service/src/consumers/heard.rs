@@ -79,7 +79,10 @@ pub(super) fn hear(incoming: &Incoming) -> Result<Heard, HandleError> {
             let voids = voids(incoming, &account, e.invites_void_before, RevokeReason::Erased);
             Heard::Patient(Told::tombstone(patient, account), voids)
         }
-        Event::PatientCreated(e) => record(incoming, account, &e.record, RevokeReason::EmailChanged)?,
+        Event::PatientCreated(e) => match record(incoming, account, &e.record, RevokeReason::EmailChanged)? {
+            Heard::Patient(told, voids) => Heard::Patient(Told { import_id: e.import_id, ..told }, voids),
+            heard => heard,
+        },
         Event::PatientTakenOver(e) => record(incoming, account, &e.record, RevokeReason::EmailChanged)?,
         Event::PatientUpdated(e) => record(incoming, account, &e.record, RevokeReason::EmailChanged)?,
         Event::PatientActivated(e) => record(incoming, account, &e.record, RevokeReason::EmailChanged)?,
@@ -141,6 +144,8 @@ fn record(
         account,
         version: incoming.envelope.streamversion,
         status: record.status,
+        clinician_id: record.clinician_id.clone(),
+        import_id: None,
         personal,
         void_before: record.invites_void_before,
     };

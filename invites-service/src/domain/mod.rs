@@ -5,6 +5,7 @@
 
 pub mod account;
 pub mod book;
+pub mod bulk;
 pub mod decide;
 pub mod fact;
 pub mod fields;

@@ -47,6 +47,8 @@ pub enum Refusal {
     LoginMoved,
     /// Fields that cannot be taken as they are.
     Invalid(Vec<FieldError>),
+    /// The bulk job is still at work.
+    BulkRunning,
     /// The idempotency key was used for another request.
     KeyReused,
 }
@@ -72,6 +74,7 @@ impl Refusal {
             Refusal::AccountPasswordWrong => "account_password_wrong",
             Refusal::LoginMoved => "login_moved",
             Refusal::Invalid(_) => "invalid_body",
+            Refusal::BulkRunning => "bulk_running",
             Refusal::KeyReused => "idempotency_key_reused",
         }
     }

@@ -1,9 +1,13 @@
 //! What was asked, how it is answered.
 //!
 //! * [`invites`]: staff list, read, revoke and send again; [`issue`]: staff invite a patient.
+//! * [`bulk`]: staff invite many; [`bulk_body`]: what they send; [`bulk_reads`]: how a job stands.
 //! * [`person`]: the patient's side: whose link is it, and signing up.
 //! * [`views`]: what answers look like; [`refusals`]: the status and words of every refusal.
 
+pub mod bulk;
+pub mod bulk_body;
+pub mod bulk_reads;
 pub mod invites;
 pub mod issue;
 pub mod person;
@@ -25,6 +29,8 @@ use shared_http::{Caller, CursorKey, FingerprintKey, Key, Problem, Verifier};
 use shared_runtime::core::Core;
 use shared_runtime::group::Group;
 use shared_runtime::log::Meta;
+use std::sync::Arc;
+use tokio::sync::Notify;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
@@ -40,6 +46,8 @@ pub struct Api {
     pub tokens: Tokens,
     /// Hashes passwords.
     pub passwords: Passwords,
+    /// Tells the worker of bulk jobs that there is one.
+    pub bulk_waits: Arc<Notify>,
     /// Checks staff's tokens.
     pub verifier: Verifier,
     /// For idempotency fingerprints.
@@ -68,6 +76,12 @@ pub fn router(api: Api) -> (Router, Document) {
         .routes(routes!(invites::revoke))
         .routes(routes!(invites::resend))
         .routes(routes!(issue::generate))
+        .routes(routes!(bulk::begin, bulk_reads::list))
+        .routes(routes!(bulk::retry))
+        .routes(routes!(bulk::cancel))
+        .routes(routes!(bulk_reads::get))
+        .routes(routes!(bulk_reads::patients))
+        .routes(routes!(bulk_reads::events))
         .routes(routes!(person::verify))
         .routes(routes!(person::accept))
         .split_for_parts();

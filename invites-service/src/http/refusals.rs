@@ -5,6 +5,7 @@ use crate::passwords::Unhashed;
 use axum::http::StatusCode;
 use shared_http::{FieldError, Problem};
 use std::time::Duration;
+use uuid::Uuid;
 
 const SHORTLY: Duration = Duration::from_secs(1);
 
@@ -52,8 +53,29 @@ pub fn problem(refusal: &Refusal) -> Problem {
                 .map(|error| FieldError::new(format!("/{}", error.field), "invalid_value", error.message.clone()))
                 .collect(),
         ),
+        Refusal::BulkRunning => said(StatusCode::CONFLICT, "The job is still at work")
+            .detail("Wait until it is done or cancelled, then try its failed patients again."),
         Refusal::KeyReused => shared_http::idempotency::key_reused(),
     }
+}
+
+/// The words for a patient whom a bulk job could not invite; of the refusal only the code was kept.
+pub(super) fn words_of(code: &str) -> String {
+    let of_issuing = [
+        Refusal::PatientUnknown,
+        Refusal::PatientErased,
+        Refusal::PatientInactive,
+        Refusal::PatientAlreadyRegistered,
+        Refusal::InviteSystemIsLegacy,
+        Refusal::OpenInviteExists { invite: Uuid::nil() },
+    ];
+    let Some(refusal) = of_issuing.iter().find(|refusal| refusal.code() == code) else {
+        return "Something went wrong on our side. Try the failed again; the service's log names the cause."
+            .to_owned();
+    };
+    let body = problem(refusal).body(None);
+    let words = ["title", "detail"].iter().filter_map(|member| body[*member].as_str());
+    words.map(|text| format!("{}.", text.trim_end_matches('.'))).collect::<Vec<_>>().join(" ")
 }
 
 /// A password that could not be hashed.

@@ -1,6 +1,8 @@
 //! What is remembered: rows beside the log, written in the transaction of their events.
 
 pub mod accounts;
+pub mod bulk;
+pub mod bulk_patients;
 pub mod clinics;
 pub mod invites;
 pub mod links;

@@ -22,6 +22,10 @@ pub struct Told {
     pub version: i64,
     /// Where the patient stands.
     pub status: PatientStatus,
+    /// Who cares for the patient.
+    pub clinician_id: Option<String>,
+    /// The import that put the patient on record: only the first event of the stream says so.
+    pub import_id: Option<Uuid>,
     /// The personal fields; all empty for a tombstone.
     pub personal: Personal,
     /// Open invites made from an older version are void.
@@ -125,7 +129,7 @@ pub async fn find(conn: Conn<'_>, id: Uuid) -> sqlx::Result<Option<Patient>> {
 /// Keeps the newest of what was told. `new_keys` are for patients heard of for the first time, one each;
 /// a known patient keeps its key.
 pub async fn put(tx: &mut Tx, told: &[Told], new_keys: &HashMap<Uuid, Uuid>) -> sqlx::Result<()> {
-    let told = newest(told);
+    let (told, made_by) = newest(told);
     // A key is always there for a new row; for a known one what stands here is not looked at.
     let key = |t: &&Told| new_keys.get(&t.id).copied().unwrap_or_default();
     let rows = Rows::of("known_patients")
@@ -139,30 +143,62 @@ pub async fn put(tx: &mut Tx, told: &[Told], new_keys: &HashMap<Uuid, Uuid>) -> 
         .from(&told, "date_of_birth", |t| t.personal.date_of_birth)
         .from(&told, "preferred_language", |t| t.personal.preferred_language.clone())
         .from(&told, "void_before", |t| t.void_before)
+        .from(&told, "clinician_id", |t| t.clinician_id.clone())
+        .from(&told, "import_id", |t| made_by.get(&t.id).copied())
         .from(&told, "key_id", key);
-    tx.insert(
-        rows,
-        "on conflict (id) do update set
+    let kept = tx
+        .insert(
+            rows,
+            "on conflict (id) do update set
             version = excluded.version, status = excluded.status, email = excluded.email,
             first_name = excluded.first_name, last_name = excluded.last_name,
             date_of_birth = excluded.date_of_birth, preferred_language = excluded.preferred_language,
-            void_before = excluded.void_before
+            void_before = excluded.void_before, clinician_id = excluded.clinician_id,
+            import_id = coalesce(known_patients.import_id, excluded.import_id)
           where known_patients.version < excluded.version",
+        )
+        .await?;
+    if kept < told.len() as u64 {
+        // Something newer stood there; it does not know what only the first event says.
+        came_late(tx, &made_by).await?;
+    }
+    Ok(())
+}
+
+/// Notes which import made patients of whom newer events were heard before the first one.
+async fn came_late(tx: &mut Tx, made_by: &BTreeMap<Uuid, Uuid>) -> sqlx::Result<()> {
+    let made: Vec<(&Uuid, &Uuid)> = made_by.iter().collect();
+    // An upsert of rows that are all there, because it is the one form of update that takes many rows.
+    let rows = Rows::of("known_patients")
+        .from(&made, "id", |(id, _)| **id)
+        .from(&made, "account_id", |_| String::new())
+        .from(&made, "version", |_| 0_i64)
+        .from(&made, "status", |_| String::new())
+        .from(&made, "void_before", |_| 0_i64)
+        .from(&made, "key_id", |_| Uuid::nil())
+        .from(&made, "import_id", |(_, import)| Some(**import));
+    tx.insert(
+        rows,
+        "on conflict (id) do update set import_id = excluded.import_id
+          where known_patients.import_id is null",
     )
     .await
     .map(drop)
 }
 
-/// The newest of each patient, in the order of ids: one statement may touch a row once.
-fn newest(told: &[Told]) -> Vec<&Told> {
+/// The newest of each patient, in the order of ids, since one statement may touch a row once; and the
+/// import that made each, whichever event told it.
+fn newest(told: &[Told]) -> (Vec<&Told>, BTreeMap<Uuid, Uuid>) {
     let mut newest: BTreeMap<Uuid, &Told> = BTreeMap::new();
+    let mut made_by = BTreeMap::new();
     for one in told {
+        made_by.extend(one.import_id.map(|import| (one.id, import)));
         let kept = newest.entry(one.id).or_insert(one);
         if kept.version < one.version {
             *kept = one;
         }
     }
-    newest.into_values().collect()
+    (newest.into_values().collect(), made_by)
 }
 
 /// Notes which login accepted a patient's invite.
@@ -178,6 +214,8 @@ impl Told {
             account,
             version: ERASED_VERSION,
             status: PatientStatus::Erased,
+            clinician_id: None,
+            import_id: None,
             personal: Personal::default(),
             void_before: ERASED_VERSION,
         }

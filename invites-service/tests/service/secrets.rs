@@ -39,6 +39,11 @@ async fn search() {
     let resent = world.post(&format!("/api/invites/{id}/resend"), json!({})).await.token();
     world.verify(&resent).await;
     world.post(&format!("/api/invites/{id}/revoke"), json!({ "reason": "findme-note" })).await.is(200, "");
+    let bulk = json!({
+        "patient_ids": [patient, uuid::Uuid::nil()], "provider_id": "dr-grey", "custom_message": "findme-bulk"
+    });
+    let job = world.post("/api/invites/bulk", bulk).await.id();
+    crate::world::until("the job is done", || async { world.stands(job).await.0 == "done" }).await;
     let again = world.issue(patient).await.token();
     world.accept(&again, BORN).await.is(201, "");
     let db = &world.service.core().db;
@@ -60,7 +65,7 @@ async fn search() {
                 assert!(!holds(&bytes, secret.as_bytes()), "a link in {}", path.display());
             }
         }
-        for words in ["findme-message", "findme-note", PASSWORD] {
+        for words in ["findme-message", "findme-note", "findme-bulk", PASSWORD] {
             assert!(!holds(&bytes, words.as_bytes()), "{words} in {}", path.display());
         }
         ids += usize::from(holds(&bytes, id.as_bytes()));

@@ -28,7 +28,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 /// Far beyond what anything in a test takes.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 pub const CLINIC: &str = "clinic-1";
 pub const PASSWORD: &str = "correct horse battery";
 
@@ -47,8 +47,8 @@ pub struct Ground {
 pub struct World {
     pub service: Invites,
     pub clock: Clock,
-    url: String,
-    client: Client,
+    pub url: String,
+    pub client: Client,
     minter: Minter,
     stop: CancellationToken,
     ground: Arc<Ground>,

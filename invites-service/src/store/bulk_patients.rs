@@ -1,0 +1,167 @@
+//! The patients of bulk jobs, and what became of each.
+
+use crate::domain::bulk::{Filter, Outcome};
+use chrono::{DateTime, Utc};
+use shared_events::AccountId;
+use shared_runtime::db::{Conn, Rows, Tx};
+use shared_runtime::{execute, fetch_all};
+use uuid::Uuid;
+
+/// How many rows are written in one statement.
+const CHUNK: usize = 2_000;
+
+/// A patient of a job.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct Row {
+    /// Who.
+    pub patient_id: Uuid,
+    /// None: waits, or is as good as cancelled where the job is.
+    pub outcome: Option<String>,
+    /// Why it failed.
+    pub code: Option<String>,
+}
+
+/// What became of a patient.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Closed {
+    /// Who.
+    pub patient: Uuid,
+    /// The refusal's code; none where an invite was issued.
+    pub failed: Option<&'static str>,
+}
+
+/// Adds patients to a job, each of them once.
+pub async fn add(tx: &mut Tx, job: Uuid, patients: &[Uuid]) -> sqlx::Result<()> {
+    for chunk in patients.chunks(CHUNK) {
+        let rows = Rows::of("bulk_invite_patients").from(chunk, "bulk_id", |_| job).from(
+            chunk,
+            "patient_id",
+            |patient| *patient,
+        );
+        tx.insert(rows, "").await?;
+    }
+    Ok(())
+}
+
+/// Looks at the clinic's next patients in the order of their ids, at most `most`: who they are, and
+/// whether each fits and may be invited.
+pub async fn scan(
+    conn: Conn<'_>,
+    account: &AccountId,
+    filter: &Filter,
+    after: Uuid,
+    most: i64,
+    now: DateTime<Utc>,
+) -> sqlx::Result<Vec<(Uuid, bool)>> {
+    // A bounded piece of the register, however few of it fit: no statement takes long.
+    fetch_all!(
+        conn,
+        (Uuid, bool),
+        "select p.id, coalesce(p.status = 'pending' and p.user_id is null
+                and ($4 is null or p.import_id = $4)
+                and ($5 is null or p.clinician_id = $5)
+                and ($6 is null or lower(p.preferred_language) = $6)
+                and ($7 is null or $7 = exists (
+                     select 1 from invites i
+                      where i.patient_id = p.id and i.status = 'pending' and i.expires_at > $8))
+                and ($9 is null or $9 = exists (select 1 from invites i where i.patient_id = p.id)), false)
+           from (select * from known_patients
+                  where account_id = $1 and id > $2 order by id limit $3) p
+          order by p.id",
+        account.as_str(),
+        after,
+        most,
+        filter.import_id,
+        filter.clinician_id.as_deref(),
+        filter.preferred_language.as_deref(),
+        filter.has_pending_invite,
+        now,
+        filter.ever_invited
+    )
+}
+
+/// The next patients of a job who wait, in the order of their ids.
+pub async fn waiting(tx: &mut Tx, job: Uuid, most: i64) -> sqlx::Result<Vec<Uuid>> {
+    let rows = fetch_all!(
+        tx.conn(),
+        (Uuid,),
+        "select patient_id from bulk_invite_patients
+          where bulk_id = $1 and outcome is null order by patient_id limit $2",
+        job,
+        most
+    )?;
+    Ok(rows.into_iter().map(|(patient,)| patient).collect())
+}
+
+/// Writes what became of patients who waited; how many did.
+pub async fn close(tx: &mut Tx, job: Uuid, closed: &[Closed]) -> sqlx::Result<u64> {
+    let outcome = |one: &Closed| if one.failed.is_some() { Outcome::Failed } else { Outcome::Issued };
+    // An upsert of rows that are all there, because it is the one form of update that takes many rows.
+    let rows = Rows::of("bulk_invite_patients")
+        .from(closed, "bulk_id", |_| job)
+        .from(closed, "patient_id", |one| one.patient)
+        .from(closed, "outcome", |one| Some(outcome(one).as_str().to_owned()))
+        .from(closed, "code", |one| one.failed.map(str::to_owned));
+    tx.insert(
+        rows,
+        "on conflict (bulk_id, patient_id) do update set outcome = excluded.outcome, code = excluded.code
+          where bulk_invite_patients.outcome is null",
+    )
+    .await
+}
+
+/// Marks patients who waited as cancelled, at most `most`; how many there were.
+pub async fn cancel(tx: &mut Tx, job: Uuid, most: i64) -> sqlx::Result<u64> {
+    execute!(
+        tx.conn(),
+        "update bulk_invite_patients set outcome = 'cancelled'
+          where bulk_id = $1 and patient_id in (
+                select patient_id from bulk_invite_patients
+                 where bulk_id = $1 and outcome is null order by patient_id limit $2)",
+        job,
+        most
+    )
+}
+
+/// Lets the failed wait again.
+pub async fn reopen(tx: &mut Tx, job: Uuid) -> sqlx::Result<()> {
+    execute!(
+        tx.conn(),
+        "update bulk_invite_patients set outcome = null, code = null where bulk_id = $1 and outcome = 'failed'",
+        job
+    )
+    .map(drop)
+}
+
+/// `select` of one page of a job's [`Row`]s, in the order of ids.
+macro_rules! page {
+    ($wanted:literal) => {
+        concat!(
+            "select patient_id, outcome, code from bulk_invite_patients where bulk_id = $1 and patient_id > $2 ",
+            $wanted,
+            " order by patient_id limit $3"
+        )
+    };
+}
+
+/// One page of a job's patients after `after`, of all outcomes or of one. Nobody waits in a cancelled job.
+pub async fn page(
+    conn: Conn<'_>,
+    job: Uuid,
+    cancelled: bool,
+    outcome: Option<Outcome>,
+    after: Uuid,
+    limit: i64,
+) -> sqlx::Result<Vec<Row>> {
+    // A text each, so that those who wait and those who failed are found by their indexes.
+    let sql = match outcome {
+        None => page!(""),
+        Some(Outcome::Waiting) if cancelled => page!("and false"),
+        Some(Outcome::Waiting) => page!("and outcome is null"),
+        Some(Outcome::Issued) => page!("and outcome = 'issued'"),
+        Some(Outcome::Failed) => page!("and outcome = 'failed'"),
+        Some(Outcome::Cancelled) if cancelled => page!("and (outcome is null or outcome = 'cancelled')"),
+        Some(Outcome::Cancelled) => page!("and outcome = 'cancelled'"),
+    };
+    fetch_all!(conn, Row, sql, job, after, limit)
+}
