@@ -261,7 +261,10 @@ fn new_import(
 async fn keep(app: &App, import: &NewImport, ready: &[NewChunk], begun: &mut bool) -> Result<(), Abort> {
     let mut tx = app.core.db.begin().await?;
     if *begun {
-        imports::touch(&mut tx, import.id, app.core.clock.now()).await?;
+        // Rows of an upload that was given up meanwhile would stay for ever.
+        if !imports::touch(&mut tx, import.id, app.core.clock.now()).await? {
+            return Err(Abort::Conflict);
+        }
     } else {
         imports::begin(&mut tx, import).await?;
     }
