@@ -10,6 +10,7 @@ mod changes;
 mod clinic;
 mod imports;
 mod imports_dry_run;
+mod imports_examples;
 mod imports_invites;
 mod imports_matching;
 mod imports_options;
