@@ -61,6 +61,19 @@ pub struct Outcome {
     pub reasons: Vec<Reason>,
 }
 
+impl Outcome {
+    /// A row that ended so, with nothing more to say.
+    pub fn of(line: u64, ended: Ended) -> Outcome {
+        Outcome { line, ended, patient: None, matched: None, same_as: Vec::new(), reasons: Vec::new() }
+    }
+
+    /// A row that was taken out when its person was erased.
+    pub fn erased(line: u64) -> Outcome {
+        let reason = Reason::of_row("erased", "the person was erased; nothing of the row is kept");
+        Outcome { reasons: vec![reason], ..Outcome::of(line, Ended::Failed) }
+    }
+}
+
 /// Rows about to be kept: each sealed, its length before it.
 #[derive(Debug, Default)]
 pub struct Writer {

@@ -62,7 +62,9 @@ enum Meant<'a> {
     One(&'a Holder<'a>, Vec<&'static str>),
     /// Somebody else holds the address.
     Taken(&'a Holder<'a>),
-    /// More than one, or one who has another external id.
+    /// One, who has another external id.
+    OtherId(&'a Holder<'a>, Vec<&'static str>),
+    /// More than one.
     Ambiguous,
 }
 
@@ -71,12 +73,12 @@ pub fn verdict(draft: &Draft, holders: &[Holder<'_>], rules: Rules, decision: Op
     let meant = meant(draft, holders, rules.sharing);
     match decision {
         Some(Decision::Skip) => Verdict::Skipped(match meant {
-            Meant::One(holder, by) => Some(matched(draft, holder, &by)),
+            Meant::One(holder, by) | Meant::OtherId(holder, by) => Some(matched(draft, holder, &by)),
             _ => None,
         }),
         Some(Decision::Create) => create(holders, rules.sharing),
         Some(Decision::Update) => match meant {
-            Meant::One(holder, by) => update(draft, holder, &by),
+            Meant::One(holder, by) | Meant::OtherId(holder, by) => update(draft, holder, &by),
             Meant::Taken(holder) => update(draft, holder, &["email"]),
             Meant::Ambiguous => ambiguous(),
             Meant::Nobody => failed("no_match", "is to update a patient, and none is on record for it", None),
@@ -88,7 +90,7 @@ pub fn verdict(draft: &Draft, holders: &[Holder<'_>], rules: Rules, decision: Op
 fn undecided(draft: &Draft, meant: Meant<'_>, on_match: OnMatch) -> Verdict {
     match meant {
         Meant::Nobody => Verdict::Create,
-        Meant::Ambiguous => ambiguous(),
+        Meant::Ambiguous | Meant::OtherId(..) => ambiguous(),
         Meant::Taken(holder) => {
             let words = "another patient has this e-mail address; neither last name nor date of birth is the same: \
                          correct the address, or decide for this row";
@@ -176,10 +178,8 @@ fn meant<'a>(draft: &Draft, holders: &'a [Holder<'a>], sharing: bool) -> Meant<'
         (Some(_), Some(_)) => Meant::Ambiguous,
         (Some(holder), None) => {
             let other_id = holder.known.details.external_id.is_some() && draft.external_id.is_some();
-            if other_id {
-                return Meant::Ambiguous;
-            }
-            Meant::One(holder, [vec!["email"], same_person(draft, holder.known)].concat())
+            let by = [vec!["email"], same_person(draft, holder.known)].concat();
+            if other_id { Meant::OtherId(holder, by) } else { Meant::One(holder, by) }
         }
         (None, _) if sharing => Meant::Nobody,
         (None, _) => of(ClaimKind::Email).next().map_or(Meant::Nobody, Meant::Taken),

@@ -25,7 +25,7 @@ pub struct Register {
     by_claim: HashMap<(ClaimKind, String), Vec<Uuid>>,
     /// Patients who are on record, whatever a dry run would make of them.
     on_record: HashSet<Uuid>,
-    /// The row that made or changed a patient, in this batch or before it in a dry run.
+    /// The last row about a patient, in this batch or before it in a dry run.
     rows: HashMap<Uuid, i64>,
 }
 
@@ -109,6 +109,11 @@ impl Register {
         self.on_record.contains(&id)
     }
 
+    /// Notes the row that was about a patient and left it as it is.
+    pub fn met(&mut self, id: Uuid, row_no: i64) {
+        self.rows.insert(id, row_no);
+    }
+
     /// A patient as it stands.
     pub fn patient(&self, id: Uuid) -> Option<&Patient> {
         self.patients.get(&id)
@@ -128,7 +133,7 @@ impl Register {
         holders
     }
 
-    /// Rows before this one that made or changed whoever holds what it names.
+    /// The last rows before this one that were about whoever holds what it names.
     pub fn rows_of(&self, holders: &[Holder<'_>]) -> Vec<i64> {
         let mut rows: Vec<i64> =
             holders.iter().filter_map(|holder| self.rows.get(&holder.id).copied()).collect();

@@ -3,7 +3,7 @@
 use super::worker::{Stepped, Worker};
 use crate::desk::{Decided, fold};
 use crate::domain::Patient;
-use crate::domain::patient::{Ask, Known, Place, decide};
+use crate::domain::patient::{Ask, Place, decide};
 use crate::store::clinics;
 use crate::store::imports::ends::{self, Left};
 use crate::store::imports::{AtWork, invitations};
@@ -12,7 +12,7 @@ use shared_events::patient::{ArchiveReason, ImportUndone, PatientStatus};
 use shared_events::{AccountId, Event};
 use shared_runtime::Tx;
 use shared_runtime::group::Abort;
-use shared_runtime::log::{Meta, NewEvent};
+use shared_runtime::log::{Meta, NewEvent, Stream};
 use std::collections::HashSet;
 use uuid::Uuid;
 
@@ -28,8 +28,9 @@ pub(super) async fn step(worker: &Worker, tx: &mut Tx, import: &AtWork) -> Resul
     let mut streams = worker.core.log.load(tx.conn(), &made).await?;
     let (mut decided, mut left) = (Vec::new(), Vec::<Left>::new());
     for id in &made {
-        let patient = fold(&streams.remove(id).unwrap_or_default());
-        match kept_because(*id, &patient, &invited) {
+        let stream = streams.remove(id).unwrap_or_default();
+        let patient = fold(&stream);
+        match kept_because(*id, &patient, &invited, touched(import.id, &stream)) {
             Some(reason) => left.push((*id, reason)),
             None => decided.extend(archive(worker, import, *id, patient, now)),
         }
@@ -42,7 +43,7 @@ pub(super) async fn step(worker: &Worker, tx: &mut Tx, import: &AtWork) -> Resul
 }
 
 /// Why a patient is left alone.
-fn kept_because(id: Uuid, patient: &Patient, invited: &HashSet<Uuid>) -> Option<&'static str> {
+fn kept_because(id: Uuid, patient: &Patient, invited: &HashSet<Uuid>, touched: bool) -> Option<&'static str> {
     match patient {
         Patient::Absent | Patient::Erased { .. } => Some("erased"),
         Patient::Known(known) if known.user_id.is_some() => Some("registered"),
@@ -51,14 +52,22 @@ fn kept_because(id: Uuid, patient: &Patient, invited: &HashSet<Uuid>) -> Option<
             PatientStatus::Inactive => Some("archived"),
             PatientStatus::Erased => Some("erased"),
             PatientStatus::Pending if invited.contains(&id) => Some("invited"),
-            PatientStatus::Pending => touched(known).then_some("updated"),
+            PatientStatus::Pending => touched.then_some("updated"),
         },
     }
 }
 
-/// Whether anything happened to the record after it was made.
-fn touched(known: &Known) -> bool {
-    known.version > 1
+/// Whether anybody else than the import did anything to the record.
+fn touched(import: Uuid, stream: &Stream) -> bool {
+    stream.iter().any(|recorded| {
+        let by = match &recorded.event {
+            Event::PatientCreated(e) => e.import_id,
+            Event::PatientUpdated(e) => e.import_id,
+            Event::InvitationRequested(e) => Some(e.import_id),
+            _ => None,
+        };
+        by != Some(import)
+    })
 }
 
 fn archive(

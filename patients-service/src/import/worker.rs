@@ -2,7 +2,7 @@
 
 use super::{carry_out, undo};
 use crate::desk::Patients;
-use crate::store::imports::{self, ends};
+use crate::store::imports::{self, AtWork, ends};
 use shared_runtime::Tx;
 use shared_runtime::core::Core;
 use shared_runtime::group::Abort;
@@ -52,19 +52,19 @@ impl Worker {
                 while self.tidy().await.map_err(|abort| abort.to_string())? {}
                 tidied = Some(Instant::now());
             }
-            let stepped = match self.step().await {
+            let stepped = match self.try_step().await {
                 // Somebody put one of the batch's patients on record meanwhile: decide again.
-                Err(Abort::Conflict | Abort::Log(LogError::Conflict)) if conflicts < CONFLICTS => {
+                Err((_, Abort::Conflict | Abort::Log(LogError::Conflict))) if conflicts < CONFLICTS => {
                     conflicts += 1;
                     continue;
                 }
                 // Tried again it would fail again, and keep every other import waiting behind it.
-                Err(abort) if abort.is_fault() => {
-                    tracing::error!(reason = %abort, "an import cannot go on");
-                    self.give_up().await.map_err(|abort| abort.to_string())?;
+                Err((Some(import), abort)) if abort.is_fault() => {
+                    tracing::error!(%import, reason = %abort, "an import cannot go on");
+                    self.give_up(import).await.map_err(|abort| abort.to_string())?;
                     continue;
                 }
-                stepped => stepped.map_err(|abort| abort.to_string())?,
+                stepped => stepped.map_err(|(_, abort)| abort.to_string())?,
             };
             conflicts = 0;
             if stepped == Stepped::Idle {
@@ -78,36 +78,42 @@ impl Worker {
         Ok(())
     }
 
-    /// Ends the import that has waited longest: what was carried out stays, the rest is not.
-    async fn give_up(&self) -> Result<(), Abort> {
+    /// Ends an import: what was carried out stays, the rest is not. It is named: by now another worker may be
+    /// at it, and whichever waits longest is another clinic's.
+    async fn give_up(&self, import: Uuid) -> Result<(), Abort> {
+        let words =
+            "a fault of ours: the log of the service says which; rows without an outcome were not taken";
         let mut tx = self.core.db.begin().await?;
-        if let Some(import) = imports::take(&mut tx).await? {
-            let words =
-                "a fault of ours: the log of the service says which; rows without an outcome were not taken";
-            imports::fail(&mut tx, import.id, words, self.core.clock.now()).await?;
-        }
+        imports::fail(&mut tx, import, words, self.core.clock.now()).await?;
         Ok(tx.commit().await?)
     }
 
     /// One step of the import that has waited longest.
     pub async fn step(&self) -> Result<Stepped, Abort> {
-        let mut tx = self.core.db.begin().await?;
-        let stepped = match self.next(&mut tx).await {
+        self.try_step().await.map_err(|(_, abort)| abort)
+    }
+
+    /// As [`Worker::step`]; a failure comes with the import it was at.
+    async fn try_step(&self) -> Result<Stepped, (Option<Uuid>, Abort)> {
+        let mut tx = self.core.db.begin().await.map_err(|error| (None, error.into()))?;
+        let taken = imports::take(&mut tx).await.map_err(|error| (None, error.into()))?;
+        let import = taken.as_ref().map(|import| import.id);
+        let stepped = match self.next(&mut tx, taken).await {
             Ok(stepped) => stepped,
             Err(abort) => {
                 // Now, not when the connection comes back to the pool: until then the import's row is locked,
                 // and this worker's next step would find that none waits.
                 let _ = tx.rollback().await;
-                return Err(abort);
+                return Err((import, abort));
             }
         };
-        tx.commit().await?;
+        tx.commit().await.map_err(|error| (import, error.into()))?;
         self.core.log.nudge();
         Ok(stepped)
     }
 
-    async fn next(&self, tx: &mut Tx) -> Result<Stepped, Abort> {
-        match imports::take(tx).await? {
+    async fn next(&self, tx: &mut Tx, taken: Option<AtWork>) -> Result<Stepped, Abort> {
+        match taken {
             None => Ok(Stepped::Idle),
             Some(import) if import.state == "undoing" => undo::step(self, tx, &import).await,
             Some(import) => carry_out::step(self, tx, &import).await,

@@ -3,6 +3,7 @@
 use super::client::{Api, Reply};
 use super::{Served, until};
 use patients_service::import::worker::Stepped;
+use reqwest::Method;
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -33,6 +34,53 @@ pub async fn import(served: &Served, file: impl Into<reqwest::Body>) -> Value {
     outcome(&served.staff(), id).await
 }
 
+/// Sends a file, options in the query.
+pub async fn send(api: &Api, query: &str, file: impl Into<reqwest::Body>) -> Reply {
+    let request = api.request(Method::POST, &format!("/api/patients/import?{query}"));
+    api.send(request.header("content-type", "text/csv").body(file)).await
+}
+
+/// Sends a form, its parts in this order.
+pub async fn send_form(api: &Api, parts: &[(&str, &str)]) -> Reply {
+    let part = |(name, text): &(&str, &str)| {
+        let file = if *name == "file" { "; filename=\"register.csv\"" } else { "" };
+        format!("--of-parts\r\ncontent-disposition: form-data; name=\"{name}\"{file}\r\n\r\n{text}\r\n")
+    };
+    let body: String = parts.iter().map(part).collect::<String>() + "--of-parts--\r\n";
+    let request = api.request(Method::POST, "/api/patients/import");
+    api.send(request.header("content-type", "multipart/form-data; boundary=of-parts").body(body)).await
+}
+
+/// Takes a file in, options in the query, and carries it out. How it then stands, whatever it waits for.
+pub async fn import_as(served: &Served, query: &str, file: impl Into<reqwest::Body>) -> Value {
+    let id = send(&served.staff(), query, file).await.is(202).id();
+    carry_out(served).await;
+    standing(&served.staff(), id).await
+}
+
+/// The same as a form.
+pub async fn import_form(served: &Served, parts: &[(&str, &str)]) -> Value {
+    let id = send_form(&served.staff(), parts).await.is(202).id();
+    carry_out(served).await;
+    standing(&served.staff(), id).await
+}
+
+/// An import as it stands.
+pub async fn standing(api: &Api, id: Uuid) -> Value {
+    api.get(&format!("/api/imports/{id}")).await.is(200).body
+}
+
+/// The path of something that belongs to an import.
+pub fn of(import: &Value, what: &str) -> String {
+    format!("/api/imports/{}{what}", import["id"].as_str().unwrap())
+}
+
+/// Each row's outcome, in the order of the file.
+pub async fn ends(api: &Api, import: &Value) -> Vec<String> {
+    let rows = api.all(&of(import, "/rows?limit=200")).await;
+    rows.iter().map(|row| row["outcome"].as_str().unwrap().to_owned()).collect()
+}
+
 /// Carries out what waits, to its end.
 pub async fn carry_out(served: &Served) {
     let worker = served.service.import_worker();
@@ -56,6 +104,11 @@ pub async fn outcome(api: &Api, id: Uuid) -> Value {
 /// created, unchanged, skipped, failed.
 pub fn counts(outcome: &Value) -> [i64; 4] {
     ["created", "unchanged", "skipped", "failed"].map(|name| outcome[name].as_i64().unwrap())
+}
+
+/// created, updated, unchanged, skipped, failed.
+pub fn tally(import: &Value) -> [i64; 5] {
+    ["created", "updated", "unchanged", "skipped", "failed"].map(|name| import[name].as_i64().unwrap())
 }
 
 /// Failed rows and why: the code of a reason that concerns the whole row, else the field and the words.

@@ -4,8 +4,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use patients_service::consumers::FromInvites;
 use serde_json::{Value, json};
 use shared_events::invite::{
-    Channel, InviteAccepted, InviteFacts, InviteIssued, InviteMoved, InviteRevoked, InviteStatus,
-    RevokeReason, RevokeWords,
+    Channel, InviteAccepted, InviteFacts, InviteIssued, InviteMoved, InviteRefused, InviteRevoked,
+    InviteStatus, RevokeReason, RevokeWords,
 };
 use shared_events::patient::InviteWords;
 use shared_events::{Envelope, Event, Secret, personal};
@@ -25,12 +25,14 @@ pub struct Invite {
     pub clinic: String,
     pub at: DateTime<Utc>,
     pub days: i64,
+    /// The import that asked for it.
+    pub import: Option<Uuid>,
 }
 
 impl Invite {
     pub fn to(patient: Uuid, clock: &Clock) -> Invite {
         let clinic = "clinic-1".to_owned();
-        Invite { id: Clock::System.new_id(), patient, clinic, at: clock.now(), days: 7 }
+        Invite { id: Clock::System.new_id(), patient, clinic, at: clock.now(), days: 7, import: None }
     }
 
     pub fn issued(&self, version: i64) -> Incoming {
@@ -80,8 +82,19 @@ impl Invite {
             issued_at: self.at,
             expires_at: self.at + TimeDelta::days(self.days),
             channel: Channel::Email,
-            import_id: None,
+            import_id: self.import,
         }
+    }
+
+    /// The answer to an import that asked in vain.
+    pub fn refused(&self, code: &str) -> Incoming {
+        let refused = InviteRefused {
+            patient_id: self.patient,
+            provider_id: "dr-who".to_owned(),
+            import_id: self.import.unwrap(),
+            code: code.to_owned(),
+        };
+        self.say(1, Event::InviteRefused(refused))
     }
 
     fn say(&self, version: i64, event: Event) -> Incoming {

@@ -56,13 +56,42 @@ async fn another_clinics_patient_is_not_found_on_any_route_and_stays_as_it_was(w
     served.stranger().create(&person(1)).await;
 }
 
+/// Every route that names an import, asked by `api`; those that staff alone may take come last.
+async fn every_import_route(api: &Api, import: Uuid) -> Vec<(&'static str, Reply)> {
+    let path = format!("/api/imports/{import}");
+    vec![
+        ("read", api.get(&path).await),
+        ("rows", api.get(&format!("{path}/rows")).await),
+        ("events", api.get(&format!("{path}/events")).await),
+        ("result", api.get(&format!("{path}/result")).await),
+        ("failed rows", api.get(&format!("{path}/result?only=failed")).await),
+        ("retry", api.post(&format!("{path}/retry"), &json!({})).await),
+        ("undo", api.post(&format!("{path}/undo"), &json!({})).await),
+        ("undo under a key", api.post_as("k1", &format!("{path}/undo"), &json!({})).await),
+    ]
+}
+
 async fn another_clinics_import_is_not_found(world: World) {
     let served = world.serve().await;
     let file = "email,first_name,last_name\na@example.org,Ada,Lovelace\n";
-    let import = served.staff().upload(file).await.is(202).id();
+    let done = crate::common::csv::import(&served, file).await;
+    let import: Uuid = done["id"].as_str().unwrap().parse().unwrap();
     let path = format!("/api/imports/{import}");
-    served.stranger().get(&path).await.refused(404, "not_found");
-    served.viewer().get(&path).await.is(200);
+    for (what, reply) in every_import_route(&served.stranger(), import).await {
+        assert_eq!((reply.status, &reply.body["code"]), (404, &json!("not_found")), "{what}");
+    }
+    assert!(served.stranger().all("/api/imports").await.is_empty());
+    assert_eq!(served.viewer().all("/api/imports").await.len(), 1);
+    for (what, reply) in every_import_route(&served.viewer(), import).await {
+        match what {
+            "read" | "rows" | "events" => drop(reply.is(200)),
+            _ => assert_eq!(reply.refused(403, "role_insufficient")["required_role"], "staff", "{what}"),
+        }
+    }
+    for (what, reply) in every_import_route(&served.with_token(None), import).await {
+        assert_eq!((reply.status, &reply.body["code"]), (401, &json!("token_missing")), "{what}");
+    }
+    assert_eq!(served.staff().get(&path).await.is(200).body, done);
     // The import is no patient, and the patient no import.
     served.staff().get(&at(import)).await.refused(404, "not_found");
 }

@@ -66,9 +66,14 @@ async fn act(
     }
     let standing = imports::locked(&mut tx, &caller.account, id).await.map_err(lost)?;
     let standing = standing.ok_or_else(Problem::not_found)?;
-    match what {
-        What::Retry => again(app, &mut tx, &standing).await?,
-        What::Undo => take_back(app, &mut tx, &standing, &staff(caller)).await?,
+    let done = match what {
+        What::Retry => again(app, &mut tx, &standing).await,
+        What::Undo => take_back(app, &mut tx, &standing, &staff(caller)).await,
+    };
+    if let Err(refused) = done {
+        // Now, not when the connection comes back to the pool: until then workers pass the import over.
+        let _ = tx.rollback().await;
+        return Err(refused);
     }
     if let Some(key) = key {
         let answered = Answered { status: 202, resource: id, version: 1 };

@@ -65,7 +65,9 @@ pub async fn start(
         Kind::Plain => {
             let asked = gathered.read()?;
             let pieces = request.into_body().into_data_stream().map(|piece| piece.map_err(|_| broken_off()));
-            take_in(&app, &caller, &asked, key, pieces).await?
+            let mut intake = Intake::begin(&app, &caller, &asked, key).await?;
+            let read = intake.read(pieces).await;
+            intake.close(read).await?
         }
         Kind::Form => {
             let form = Multipart::from_request(request, &()).await.map_err(|_| no_form())?;
@@ -112,8 +114,12 @@ async fn take_form(
         if name == "file" {
             key.update(gathered.canonical().as_bytes());
             let asked = gathered.read()?;
-            let pieces = field.map(|piece| piece.map_err(|_| broken_off()));
-            return take_in(app, caller, &asked, key, pieces).await;
+            let mut intake = Intake::begin(app, caller, &asked, key).await?;
+            let read = match intake.read(field.map(|piece| piece.map_err(|_| broken_off()))).await {
+                Ok(()) => nothing_after(&mut form).await,
+                broken => broken,
+            };
+            return intake.close(read).await;
         }
         gathered.part(&name, &option(field).await?)?;
     }
@@ -133,48 +139,102 @@ async fn option(mut field: Field<'_>) -> Result<String, Problem> {
     Ok(String::from_utf8_lossy(&text).into_owned())
 }
 
-/// Takes a file in; what was kept of one that comes to nothing is removed at once, or, where this process
-/// ends before, by whichever worker tidies up.
-async fn take_in(
-    app: &App,
-    caller: &Caller,
-    asked: &Asked,
-    key: IdempotencyKey,
-    pieces: impl Stream<Item = Result<Bytes, Problem>> + Unpin,
-) -> Result<Uuid, Problem> {
-    let intake = begin(app, caller, asked).await?;
-    let id = intake.import.id;
-    match receive(app, caller, intake, key, pieces).await {
-        Ok(kept) if kept == id => Ok(id),
-        other => {
-            discard(app, id).await;
-            other
-        }
-    }
+/// Makes sure that the file was the last part: an option that comes after it would not count, and what was
+/// meant as a dry run would be real.
+async fn nothing_after(form: &mut Multipart) -> Result<(), Problem> {
+    let next = tokio::time::timeout(NEXT_PIECE, form.next_field()).await.map_err(|_| too_slow())?;
+    let Some(part) = next.map_err(|_| no_form())? else { return Ok(()) };
+    let pointer = format!("/{}", part.name().unwrap_or_default());
+    let words = "comes after the file, too late to count: send it before the part file";
+    Err(Problem::invalid_body(vec![FieldError::new(pointer, "invalid_value", words)]))
 }
 
 /// A file on its way in.
-struct Intake {
+struct Intake<'a> {
+    app: &'a App,
+    caller: &'a Caller,
+    key: IdempotencyKey,
     import: NewImport,
     upload: Upload,
+    /// Whether anything of it is kept.
+    begun: bool,
 }
 
-async fn begin(app: &App, caller: &Caller, asked: &Asked) -> Result<Intake, Problem> {
-    let (options, words) = asked.read().map_err(|errors| refusals::problem(Refusal::Invalid(errors)))?;
-    let delimiter = asked.delimiter().map_err(|error| refusals::problem(Refusal::Invalid(vec![error])))?;
-    let mut reader = app.core.db.read().await.map_err(lost)?;
-    let remembered = mappings::read(reader.conn(), &caller.account).await.map_err(lost)?;
-    drop(reader);
-    let key = app.core.log.keys().take(1).await.map_err(lost)?.pop().ok_or_else(|| lost(Abort::Conflict))?;
-    let about = About {
-        hints: Hints { encoding: asked.encoding.clone(), delimiter },
-        mapping: asked.mapping.clone().unwrap_or_default(),
-        remembered,
-        date_order: asked.date_order,
-        decisions: asked.decisions.clone(),
-    };
-    let upload = Upload::new(about, key).map_err(refused)?;
-    Ok(Intake { import: new_import(app, caller, asked.dry_run, options, words, &key), upload })
+impl<'a> Intake<'a> {
+    async fn begin(
+        app: &'a App,
+        caller: &'a Caller,
+        asked: &Asked,
+        key: IdempotencyKey,
+    ) -> Result<Intake<'a>, Problem> {
+        let (options, words) = asked.read().map_err(|errors| refusals::problem(Refusal::Invalid(errors)))?;
+        let delimiter =
+            asked.delimiter().map_err(|error| refusals::problem(Refusal::Invalid(vec![error])))?;
+        let mut reader = app.core.db.read().await.map_err(lost)?;
+        let remembered = mappings::read(reader.conn(), &caller.account).await.map_err(lost)?;
+        drop(reader);
+        let seal = app.core.log.keys().take(1).await.map_err(lost)?;
+        let seal = seal.first().ok_or_else(|| lost(Abort::Conflict))?;
+        let about = About {
+            hints: Hints { encoding: asked.encoding.clone(), delimiter },
+            mapping: asked.mapping.clone().unwrap_or_default(),
+            remembered,
+            date_order: asked.date_order,
+            decisions: asked.decisions.clone(),
+        };
+        let upload = Upload::new(about, *seal).map_err(refused)?;
+        let import = new_import(app, caller, asked.dry_run, options, words, seal);
+        Ok(Intake { app, caller, key, import, upload, begun: false })
+    }
+
+    /// Reads the file to its end, and keeps what is complete of it on the way.
+    async fn read(
+        &mut self,
+        mut pieces: impl Stream<Item = Result<Bytes, Problem>> + Unpin,
+    ) -> Result<(), Problem> {
+        let mut bytes = 0;
+        loop {
+            let piece = tokio::time::timeout(NEXT_PIECE, pieces.next()).await.map_err(|_| too_slow())?;
+            let Some(piece) = piece.transpose()? else { return Ok(()) };
+            bytes += piece.len();
+            if bytes > LARGEST_IMPORT {
+                return Err(too_large(LARGEST_IMPORT));
+            }
+            self.key.update(&piece);
+            self.upload.push(&piece).map_err(refused)?;
+            if let Some(ready) = self.upload.ready() {
+                keep(self.app, &self.import, &ready, &mut self.begun).await.map_err(lost)?;
+            }
+        }
+    }
+
+    /// Keeps the file that was read; its id is another import's where the request is a repetition. What was kept
+    /// of one that comes to nothing is removed at once, or, where this process ends before, by whichever worker
+    /// tidies up.
+    async fn close(self, read: Result<(), Problem>) -> Result<Uuid, Problem> {
+        let (app, id) = (self.app, self.import.id);
+        let kept = match read {
+            Ok(()) => self.end().await,
+            Err(broken) => Err(broken),
+        };
+        if !matches!(kept, Ok(kept) if kept == id) {
+            discard(app, id).await;
+        }
+        kept
+    }
+
+    async fn end(self) -> Result<Uuid, Problem> {
+        let Intake { app, caller, key, import, upload, begun } = self;
+        let (received, last) = upload.end().map_err(refused)?;
+        let end = End { received, last, repeatable: repeatable(caller, key.finish()), begun };
+        match finish(app, &import, &end).await {
+            // The same request was at work at the same moment: now its answer is there to be recalled.
+            Err(Abort::Conflict) => finish(app, &import, &end).await,
+            other => other,
+        }
+        .map_err(lost)?
+        .map_err(refusals::problem)
+    }
 }
 
 fn new_import(
@@ -197,46 +257,14 @@ fn new_import(
     }
 }
 
-/// Reads the file to its end and keeps it. The id is another import's where the request is a repetition.
-async fn receive(
-    app: &App,
-    caller: &Caller,
-    intake: Intake,
-    mut key: IdempotencyKey,
-    mut pieces: impl Stream<Item = Result<Bytes, Problem>> + Unpin,
-) -> Result<Uuid, Problem> {
-    let Intake { import, mut upload } = intake;
-    let (mut begun, mut bytes) = (false, 0);
-    loop {
-        let piece = tokio::time::timeout(NEXT_PIECE, pieces.next()).await.map_err(|_| too_slow())?;
-        let Some(piece) = piece.transpose()? else { break };
-        bytes += piece.len();
-        if bytes > LARGEST_IMPORT {
-            return Err(too_large(LARGEST_IMPORT));
-        }
-        key.update(&piece);
-        upload.push(&piece).map_err(refused)?;
-        if let Some(ready) = upload.ready() {
-            keep(app, &import, &ready, &mut begun).await.map_err(lost)?;
-        }
-    }
-    let (received, last) = upload.end().map_err(refused)?;
-    let repeatable = repeatable(caller, key.finish());
-    let end = End { received, last, repeatable, begun };
-    match finish(app, &import, &end).await {
-        // The same request was at work at the same moment: now its answer is there to be recalled.
-        Err(Abort::Conflict) => finish(app, &import, &end).await,
-        other => other,
-    }
-    .map_err(lost)?
-    .map_err(refusals::problem)
-}
-
 /// Keeps chunks while the rest of the file is on its way.
 async fn keep(app: &App, import: &NewImport, ready: &[NewChunk], begun: &mut bool) -> Result<(), Abort> {
     let mut tx = app.core.db.begin().await?;
     if *begun {
-        imports::touch(&mut tx, import.id, app.core.clock.now()).await?;
+        // Rows of an upload that was given up meanwhile would stay for ever.
+        if !imports::touch(&mut tx, import.id, app.core.clock.now()).await? {
+            return Err(Abort::Conflict);
+        }
     } else {
         imports::begin(&mut tx, import).await?;
     }

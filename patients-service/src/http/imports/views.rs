@@ -64,7 +64,7 @@ pub struct ImportAnswer {
     /// When the last row had its end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub finished_at: Option<DateTime<Utc>>,
-    /// Until when its rows and its result are kept.
+    /// Until when its rows and its result are kept; absent once they are gone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub result_until: Option<DateTime<Utc>>,
     /// Why it could not go on.
@@ -140,7 +140,7 @@ impl ImportAnswer {
             file,
             created_at: standing.created_at,
             finished_at: standing.finished_at,
-            result_until: standing.finished_at.map(|at| at + ends::KEPT),
+            result_until: standing.finished_at.filter(|_| !standing.forgotten).map(|at| at + ends::KEPT),
             failure: standing.failure.clone(),
         }
     }

@@ -89,7 +89,7 @@ enum Slot<'a> {
 #[derive(Default)]
 struct Done {
     decided: Vec<Decided>,
-    /// Patients made or changed, and by which row: what a dry run keeps.
+    /// Patients made, changed, and in a dry run also met, and by which row: what a dry run keeps.
     touched: HashMap<Uuid, i64>,
     created: Vec<Uuid>,
     matched: BTreeSet<Uuid>,
@@ -171,9 +171,9 @@ impl Batch<'_> {
                 continue;
             }
             slots.push(match chunk::open(&self.key, row_no, block)? {
-                Some(row) if row.taken => Slot::Ended(of(row.line, Ended::Unchanged), block),
+                Some(row) if row.taken => Slot::Ended(Outcome::of(row.line, Ended::Unchanged), block),
                 Some(row) => Slot::Open(at_hand(row, row_no, block, &how)),
-                None => Slot::Ended(erased(before.map_or(0, |outcome| outcome.line)), block),
+                None => Slot::Ended(Outcome::erased(before.map_or(0, |outcome| outcome.line)), block),
             });
         }
         Ok(slots)
@@ -188,7 +188,7 @@ impl Batch<'_> {
     ) -> Result<Outcome, Abort> {
         let draft = match row.read {
             Ok(draft) => draft,
-            Err(reasons) => return Ok(Outcome { reasons, ..of(row.line, Ended::Failed) }),
+            Err(reasons) => return Ok(Outcome { reasons, ..Outcome::of(row.line, Ended::Failed) }),
         };
         let holders = register.holders(self.account, &draft);
         let same_as = if self.import.dry_run { register.rows_of(&holders) } else { Vec::new() };
@@ -197,7 +197,7 @@ impl Batch<'_> {
             patient: found.as_ref().map(|found| found.patient),
             matched: found,
             same_as,
-            ..of(row.line, ended)
+            ..Outcome::of(row.line, ended)
         };
         let outcome = match verdict {
             Verdict::Create => {
@@ -215,13 +215,21 @@ impl Batch<'_> {
                 outcome(Ended::Unchanged, Some(found))
             }
             Verdict::Skipped(found) => {
-                done.matched.extend(found.as_ref().map(|found| found.patient));
+                // Who is to be left out is not invited, either.
+                let left_out = row.decision == Some(Decision::Skip);
+                let met = found.as_ref().filter(|_| !left_out);
+                done.matched.extend(met.map(|found| found.patient));
                 outcome(Ended::Skipped, found)
             }
             Verdict::Failed(reason, found) => {
                 Outcome { reasons: vec![reason], ..outcome(Ended::Failed, found) }
             }
         };
+        if let Some(found) = outcome.matched.as_ref().filter(|_| self.import.dry_run) {
+            // So that a later row about the same patient names this one, whether it changes anything or not.
+            register.met(found.patient, row.row_no);
+            done.touched.insert(found.patient, row.row_no);
+        }
         Ok(if self.import.dry_run { without_made_up(outcome, register) } else { outcome })
     }
 
@@ -343,19 +351,10 @@ fn at_hand<'a>(row: Row, row_no: i64, block: &'a [u8], how: &Reading<'_>) -> AtH
     AtHand { row_no, line, block, decision, read: row.read(how) }
 }
 
-fn of(line: u64, ended: Ended) -> Outcome {
-    Outcome { line, ended, patient: None, matched: None, same_as: Vec::new(), reasons: Vec::new() }
-}
-
 /// Patients that a dry run would make have no id that anybody could look up.
 fn without_made_up(outcome: Outcome, register: &Register) -> Outcome {
     match outcome.patient {
         Some(id) if !register.is_on_record(id) => Outcome { patient: None, matched: None, ..outcome },
         _ => outcome,
     }
-}
-
-fn erased(line: u64) -> Outcome {
-    let reason = Reason::of_row("erased", "the person was erased; nothing of the row is kept");
-    Outcome { reasons: vec![reason], ..of(line, Ended::Failed) }
 }

@@ -121,17 +121,35 @@ pub async fn silent(tx: &mut Tx, now: DateTime<Utc>) -> sqlx::Result<Option<Uuid
     Ok(row.map(|(id,)| id))
 }
 
-/// Forgets the rows of an import that was done long ago; `false` where there is none.
+/// Forgets the rows of an import whose last row had its end long ago, and what is left of a dry run that could
+/// not go on; `false` where there is none.
 pub async fn forget(tx: &mut Tx, now: DateTime<Utc>) -> sqlx::Result<bool> {
     let row = fetch_optional!(
         tx.conn(),
         (Uuid,),
-        "select id from imports where finished_at < $1 and not forgotten and state in ('done', 'undone', 'failed')
+        "select id from imports
+          where finished_at < $1 and not forgotten and state in ('inviting', 'done', 'undone', 'failed')
           order by finished_at, id limit 1",
         now - KEPT
     )?;
     let Some((id,)) = row else { return Ok(false) };
-    execute!(tx.conn(), "delete from import_chunks where import_id = $1", id)?;
-    execute!(tx.conn(), "update imports set forgotten = true, words = null where id = $1", id)?;
+    // Somebody may have asked for its failed rows once more at this very moment: then these are kept.
+    let forgotten = execute!(
+        tx.conn(),
+        "update imports set forgotten = true, words = null where id = $1 and finished_at < $2",
+        id,
+        now - KEPT
+    )?;
+    if forgotten == 1 {
+        execute!(tx.conn(), "delete from import_chunks where import_id = $1", id)?;
+        execute!(tx.conn(), "delete from rehearsed_patients where import_id = $1", id)?;
+        execute!(tx.conn(), "delete from rehearsed_claims where import_id = $1", id)?;
+        execute!(
+            tx.conn(),
+            "delete from import_invitations
+              where import_id = $1 and exists (select 1 from imports where id = $1 and dry_run)",
+            id
+        )?;
+    }
     Ok(true)
 }

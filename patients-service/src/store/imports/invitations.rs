@@ -30,14 +30,17 @@ pub async fn requested(conn: Conn<'_>, import: Uuid, patients: &[Uuid]) -> sqlx:
     Ok(rows.into_iter().map(|(patient,)| patient).collect())
 }
 
-/// Those of the patients that anybody ever invited, as far as is known here.
+/// Those of the patients that anybody ever invited, as far as is known here; asked for counts, unless it was in a
+/// dry run or was refused.
 pub async fn ever_invited(conn: Conn<'_>, patients: &[Uuid]) -> sqlx::Result<HashSet<Uuid>> {
     let rows = fetch_by_ids!(
         conn,
         (Uuid,),
         patients,
         "select patient_id from (select patient_id from patient_invite union all
-                                 select patient_id from import_invitations) as i where patient_id",
+                                 select a.patient_id from import_invitations a join imports j on j.id = a.import_id
+                                  where not j.dry_run and (a.answer is null or a.answer = 'issued')) as i
+          where patient_id",
         ""
     )?;
     Ok(rows.into_iter().map(|(patient,)| patient).collect())

@@ -87,9 +87,9 @@ pub async fn received(tx: &mut Tx, id: Uuid, what: &Received, at: DateTime<Utc>)
     Ok(kept == 1)
 }
 
-/// Says that an import is still being received.
-pub async fn touch(tx: &mut Tx, id: Uuid, at: DateTime<Utc>) -> sqlx::Result<()> {
-    execute!(tx.conn(), "update imports set touched_at = $2 where id = $1", id, at).map(drop)
+/// Says that an import is still being worked at. `false` where it was given up meanwhile.
+pub async fn touch(tx: &mut Tx, id: Uuid, at: DateTime<Utc>) -> sqlx::Result<bool> {
+    Ok(execute!(tx.conn(), "update imports set touched_at = $2 where id = $1", id, at)? == 1)
 }
 
 /// An import at work.
@@ -216,7 +216,8 @@ pub async fn again(tx: &mut Tx, id: Uuid, at: DateTime<Utc>) -> sqlx::Result<()>
 pub async fn fail(tx: &mut Tx, id: Uuid, why: &str, at: DateTime<Utc>) -> sqlx::Result<()> {
     execute!(
         tx.conn(),
-        "update imports set state = 'failed', failure = $2, finished_at = $3, touched_at = $3 where id = $1",
+        "update imports set state = 'failed', failure = $2, finished_at = $3, touched_at = $3
+          where id = $1 and state in ('running', 'undoing')",
         id,
         why,
         at
