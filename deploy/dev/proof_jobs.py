@@ -1,0 +1,2 @@
+def invited(*a, **k): pass
+undo = correct = invited
