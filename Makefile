@@ -7,12 +7,13 @@ DATA   ?= ./data
 LISTEN ?= 127.0.0.1:8080
 T      ?=
 ROUNDS ?= 20
+P      ?= all
 
 export CARGO
 export PYTHONDONTWRITEBYTECODE = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint servers servers-stop cluster cluster-stop soak clean
+.PHONY: help run test lint servers servers-stop cluster cluster-stop soak proof clean
 
 help: ## this list
 	@echo "usage: make TARGET [NAME=value ...]"; echo
@@ -44,6 +45,10 @@ cluster-stop: ## ends them; the data stays in .dev/cluster (cluster.py wipe remo
 soak: ## runs the whole suite again and again to find what fails seldom; goes on where it was (ROUNDS=20)
 	@$(PYTHON) deploy/dev/soak.py $(ROUNDS)
 
+proof: ## the long proofs of imports, on both doors, with kill -9 (P="import --rows 1000000 --kills 3", invited, undo, correct; P=all: small)
+	@$(CARGO) build --release --locked -p all-in-one -p patients-service -p invites-service --bins
+	@$(PYTHON) deploy/dev/proof.py $(P)
+
 clean: ## ends what runs under .dev and removes it and what was built; DATA stays
 	@$(PYTHON) deploy/dev/cluster.py wipe
 	@$(PYTHON) deploy/dev/servers.py stop --dir .dev/servers --wipe
@@ -53,7 +58,7 @@ clean: ## ends what runs under .dev and removes it and what was built; DATA stay
 # Only where there is something to measure with.
 ifneq ($(wildcard bench/Cargo.toml),)
 .PHONY: bench
-bench: ## measures: creates per second, relay events per second, beside what the servers can do alone
+bench: ## measures: creates, relayed events and imported rows per second, beside what the servers can do alone
 	@$(CARGO) build --release --locked -p bench -p patients-service -p all-in-one --bins
 	@$(PYTHON) deploy/dev/bench.py $(B)
 endif

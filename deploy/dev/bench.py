@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """`make bench`: what the product does, beside what the servers can do alone, in the same run on the same machine.
 
-    bench.py [creates] [relay]
+    bench.py [creates] [relay] [import]
 
 creates   HTTP creates at 1, 8, 32 and 64 clients (validation, idempotency, claims, sealing, relaying all on) beside pgbench
           that writes exactly the rows a create writes, one transaction a create. The two take turns, ROUNDS times.
 relay     a log relayed to RabbitMQ, beside confirmed publishing of the same bytes.
+import    a register imported over HTTP, beside COPY of exactly the rows that it leaves, into the same tables with the same indexes.
 
 Ratios are what counts: absolute numbers are this machine's. Prints a table, and writes .dev/bench/result.json.
 """
@@ -18,8 +19,10 @@ import sys
 import tempfile
 import time
 import urllib.request
+from contextlib import contextmanager
 from pathlib import Path
 
+import bench_import
 import need
 import postgres
 import procs
@@ -69,8 +72,9 @@ def run(command, **more):
     return done.stdout
 
 
-def creates(environment):
-    """Creates per second over HTTP and by pgbench, in turns."""
+@contextmanager
+def patients(environment):
+    """patients-service on empty databases: where it listens, a token, the database's URL, the process."""
     url, secrets = database("bench"), WORLD / "secrets"
     subprocess.run([BINARIES / "patient-first", "keys", "init", "--secrets-dir", secrets], check=True, stderr=subprocess.DEVNULL)
     token = run([BINARIES / "patient-first", "token", "--secrets-dir", secrets, "--account", "bench"]).strip()
@@ -83,9 +87,20 @@ def creates(environment):
     service = procs.spawn([BINARIES / "patients-service"], WORLD / "patients-service.log", env=settings, cwd=WORLD)
     try:
         _until_ready(at)
-        return {clients: _creates_at(clients, at, token, url) for clients in CLIENTS}
+        yield at, token, url, service
     finally:
         procs.end(service)
+
+
+def creates(environment):
+    """Creates per second over HTTP and by pgbench, in turns."""
+    with patients(environment) as (at, token, url, _):
+        return {clients: _creates_at(clients, at, token, url) for clients in CLIENTS}
+
+
+def imports(environment):
+    """Rows per second of an import and of COPY, in turns."""
+    return bench_import.median([bench_import.once(patients(environment), WORLD) for _ in range(ROUNDS)])
 
 
 def _until_ready(at):
@@ -141,6 +156,9 @@ def table(result):
         row(f"create, {clients} clients", one, f"pgbench, the same rows; p50 {one['p50_ms']:.1f} ms, p99 {one['p99_ms']:.1f} ms")
     if "relay" in result:
         row("relay", result["relay"], "confirmed publishing of the same bytes, windows of 1000")
+    if "import" in result:
+        one = result["import"]
+        row("import", one, f"COPY of the rows it leaves; {one['with_upload']:,.0f} from the first byte on, {one['peak_mib']:.0f} MiB at most")
     return "\n".join(lines)
 
 
@@ -150,7 +168,7 @@ def main(wanted):
         os.environ.pop(server.VARIABLE, None)
     environment = servers.start(WORLD, watched=os.getpid())
     try:
-        parts = {"creates": creates, "relay": relay}
+        parts = {"creates": creates, "relay": relay, "import": imports}
         result = {name: part(environment) for name, part in parts.items() if not wanted or name in wanted}
         (WORLD / "result.json").write_text(json.dumps(result, indent=2))
         print(table(result))

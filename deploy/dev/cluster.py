@@ -39,8 +39,6 @@ BINARIES = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release"
 
 # The processes, and the port each would like best.
 SERVICES = {"patients-service": 8081, "invites-service": 8082}
-# Makes the keys that both need. Run once, before the first start.
-MAKE_KEYS = [BINARIES / "patient-first", "keys", "init", "--secrets-dir", SECRETS]
 # What to try when it is up.
 NEXT = """next:
   curl -s http://{patients}/readyz
@@ -68,22 +66,38 @@ def configuration(kept):
     }
 
 
-def up():
-    """Starts whatever does not run."""
+def live_in(world):
+    """Another home than .dev/cluster, as a proof has."""
+    global WORLD, SECRETS, SERVICE_TOKEN
+    WORLD, SECRETS, SERVICE_TOKEN = world, world / "secrets", world / "service-token"
+
+
+def raise_all(watched=None):
+    """Starts whatever does not run; with `watched` the servers end when that process is gone."""
     for server in servers.SERVERS.values():
         os.environ.pop(server.VARIABLE, None)  # these are for tests; a cluster has its own
-    servers.start(WORLD)
+    servers.start(WORLD, watched=watched)
     if not SECRETS.exists():
-        SECRETS.mkdir(mode=0o700)
-        made = subprocess.run(MAKE_KEYS, capture_output=True, text=True)
-        if made.returncode:
-            SECRETS.rmdir()
-            raise Trouble(f"the keys could not be made:\n{made.stderr.strip()}")
+        _make_keys()
     _service_token()
     for service in SERVICES:
         if not state.load(WORLD, service):
             state.save(WORLD, service, _place(service))
         start(service)
+
+
+def _make_keys():
+    """The keys that both need, made once, before the first start."""
+    SECRETS.mkdir(mode=0o700)
+    made = subprocess.run([BINARIES / "patient-first", "keys", "init", "--secrets-dir", SECRETS], capture_output=True, text=True)
+    if made.returncode:
+        SECRETS.rmdir()
+        raise Trouble(f"the keys could not be made:\n{made.stderr.strip()}")
+
+
+def up():
+    """Starts whatever does not run, and says where everything is."""
+    raise_all()
     status()
     me = os.path.relpath(__file__)
     admins = ",".join(f"http://{state.load(WORLD, service)['admin']}" for service in SERVICES)

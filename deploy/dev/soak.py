@@ -5,7 +5,8 @@
 
 A round that went well is written down in .dev/soak together with the commit, so a soak that was interrupted goes on
 where it was. It stops at the first failure and keeps that round's output. Rounds raise the number of property
-cases (PROPTEST_CASES), and each is one run of `make test`: far below 90 minutes.
+cases (PROPTEST_CASES), and each is one run of `make test`: far below 90 minutes. The long proofs of imports, a million
+rows under kill -9, are `make proof` (proof.py).
 """
 
 import json

@@ -54,8 +54,12 @@ impl Register {
         let wanted: HashSet<Claim> = drafts
             .flat_map(|draft| claims(account, Some(&draft.email), draft.external_id.as_deref()))
             .collect();
-        let values: Vec<String> = wanted.iter().map(|claim| claim.value.clone()).collect();
-        let mut ids: Vec<Uuid> = crate::store::claims::holders(tx, account, &values).await?;
+        let mut ids = Vec::new();
+        for kind in [ClaimKind::Email, ClaimKind::ExternalId] {
+            let of_kind = wanted.iter().filter(|claim| claim.kind == kind);
+            let values: Vec<String> = of_kind.map(|claim| claim.value.clone()).collect();
+            ids.extend(crate::store::claims::holders(tx, account, kind, &values).await?);
+        }
         ids.sort_unstable();
         ids.dedup();
         let streams = log.load(tx.conn(), &ids).await?;

@@ -123,15 +123,22 @@ impl Move<'_> {
     }
 }
 
-/// Patients of the clinic who hold any of the values.
-pub async fn holders(tx: &mut Tx, account: &AccountId, values: &[String]) -> sqlx::Result<Vec<Uuid>> {
+/// Patients of the clinic who hold any of the values, all of one kind: the index begins with clinic and kind, and
+/// without the kind every claim of the clinic would be read.
+pub async fn holders(
+    tx: &mut Tx,
+    account: &AccountId,
+    kind: ClaimKind,
+    values: &[String],
+) -> sqlx::Result<Vec<Uuid>> {
     let rows = fetch_by_texts!(
         tx.conn(),
         (Uuid,),
         values,
-        "select patient_id from claims where account_id = $2 and value",
+        "select patient_id from claims where account_id = $2 and kind = $3 and value",
         "order by patient_id",
-        account.as_str()
+        account.as_str(),
+        kind.as_str()
     )?;
     Ok(rows.into_iter().map(|(patient,)| patient).collect())
 }
