@@ -5,6 +5,7 @@ use crate::consumers::Hearer;
 use crate::desk;
 use crate::http::{self, Api};
 use crate::passwords::Passwords;
+use crate::store::working;
 use crate::sweeper::Sweeper;
 use crate::tokens::Tokens;
 use axum::Router;
@@ -131,7 +132,11 @@ impl Invites {
 
     /// Adds how far it is to the status page.
     pub fn status(&self, status: Status) -> Status {
-        status.of_core(NAME, &self.api.core)
+        let db = self.api.core.db.clone();
+        status.of_core(NAME, &self.api.core).work("bulk_invites", move || {
+            let db = db.clone();
+            async move { working::bulk_invites(&db).await }
+        })
     }
 
     /// What carries bulk jobs out, for those who would not wait for it.

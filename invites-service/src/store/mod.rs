@@ -8,3 +8,4 @@ pub mod invites;
 pub mod links;
 pub mod list;
 pub mod patients;
+pub mod working;
