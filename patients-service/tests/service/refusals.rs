@@ -132,7 +132,7 @@ async fn another_media_type_is_refused(world: World) {
     }
     staff.send(staff.request(Method::POST, PATIENTS).body(body)).await.refused(415, "unsupported_media_type");
     let csv = "email,first,last\na@b.org,A,B\n";
-    for kind in ["application/json", "multipart/form-data; boundary=x", ""] {
+    for kind in ["application/json", "image/png", ""] {
         let request = staff.request(Method::POST, "/api/patients/import").header("content-type", kind);
         staff.send(request.body(csv)).await.refused(415, "unsupported_media_type");
     }
