@@ -67,7 +67,7 @@ def whole(door, book, rows, kills, seed):
     took = time.monotonic() - taken
     book.note("carried out", f"{took:.1f} s after the 202, {rows / took:,.0f} rows/s; from the first byte {rows / (time.monotonic() - began):,.0f} rows/s")
     book.note("kills", dict(killer.killed))
-    book.check("kills", killer.killed.total(), kills)
+    book.check("kills (too few: the work was too small for so many)", killer.killed.total(), kills)
     outcomes(client, book, first, done, promise)
     traces(door, book, promise["expected"]["created"])
     again(client, book, path, promise)
