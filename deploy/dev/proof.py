@@ -29,7 +29,7 @@ from proof_jobs import correct, invited, undo
 
 PARTS = {"import": whole, "invited": invited, "undo": undo, "correct": correct}
 # For `all`: each part within a minute or so.
-SMALL = {"rows": 4_000, "patients": 1_000, "kills": 3}
+SMALL = {"rows": 10_000, "patients": 3_000, "kills": 3}
 USUAL = {"import": {"rows": 1_000_000, "kills": 3}, "invited": {"patients": 10_000, "kills": 10},
          "undo": {"patients": 2_000}, "correct": {"rows": 2_000}}
 

@@ -33,7 +33,7 @@ def invited(door, book, patients, kills, seed):
         killer.at((progress(told) + answered / patients) / 2)
     done = follow(client, book, first, seen)
     book.note("kills", dict(killer.killed))
-    book.check("kills", killer.killed.total(), kills)
+    book.check("kills (too few: the work was too small for so many)", killer.killed.total(), kills)
     book.check("state", done["state"], "done")
     book.check("created", done["created"], patients)
     book.check("invites", done["invites"], {"requested": patients, "issued": patients, "refused": 0})
