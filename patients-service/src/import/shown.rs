@@ -94,7 +94,9 @@ impl Shown {
         if outcome.ended == Ended::Failed && self.errors.len() < MOST {
             self.errors.push(RowError { row, line, reasons: outcome.reasons.clone() });
         }
-        if let Some(found) = outcome.matched.as_ref().filter(|_| self.matches.len() < MOST) {
+        // Not those of a dry run that are another row of the file: these are among the duplicates.
+        let on_record = outcome.matched.as_ref().filter(|_| outcome.patient.is_some());
+        if let Some(found) = on_record.filter(|_| self.matches.len() < MOST) {
             self.matches.push(RowMatch {
                 row,
                 line,

@@ -354,7 +354,7 @@ fn at_hand<'a>(row: Row, row_no: i64, block: &'a [u8], how: &Reading<'_>) -> AtH
 /// Patients that a dry run would make have no id that anybody could look up.
 fn without_made_up(outcome: Outcome, register: &Register) -> Outcome {
     match outcome.patient {
-        Some(id) if !register.is_on_record(id) => Outcome { patient: None, matched: None, ..outcome },
+        Some(id) if !register.is_on_record(id) => Outcome { patient: None, ..outcome },
         _ => outcome,
     }
 }
