@@ -136,7 +136,7 @@ macro_rules! page {
     ($wanted:literal) => {
         concat!(
             "select patient_id, outcome, tries, code from bulk_invite_patients
-              where bulk_id = $1 and tries <= $2 and patient_id > $3 ",
+              where bulk_id = $1 and patient_id > $3 and ",
             $wanted,
             " order by patient_id limit $4"
         )
@@ -152,17 +152,19 @@ pub async fn page(
     limit: i64,
 ) -> sqlx::Result<Vec<Row>> {
     let cancelled = job.state() == State::Cancelled;
-    // A text each, so that those who wait and those who failed are found by their index.
+    // A text each, so that the few who failed among many are found by their index: SQLite takes it only
+    // where nothing else is asked of `tries`.
     let sql = match outcome {
-        None => page!(""),
-        Some(Outcome::Waiting) if cancelled => page!("and false"),
-        Some(Outcome::Waiting) => page!("and (outcome is null or outcome = 'failed') and tries < $2"),
-        Some(Outcome::Issued) => page!("and outcome = 'issued'"),
-        Some(Outcome::Failed) => page!("and outcome = 'failed' and tries = $2"),
-        Some(Outcome::Cancelled) if cancelled => {
-            page!("and (outcome = 'cancelled' or (outcome is null or outcome = 'failed') and tries < $2)")
-        }
-        Some(Outcome::Cancelled) => page!("and outcome = 'cancelled'"),
+        None => page!("tries <= $2"),
+        Some(Outcome::Waiting) if cancelled => return Ok(Vec::new()),
+        Some(Outcome::Waiting) => page!("(outcome is null or outcome = 'failed') and tries < $2"),
+        Some(Outcome::Issued) => page!("outcome = 'issued' and tries <= $2"),
+        Some(Outcome::Failed) => page!("outcome = 'failed' and tries = $2"),
+        Some(Outcome::Cancelled) if cancelled => page!(
+            "(outcome = 'cancelled' and tries <= $2
+              or (outcome is null or outcome = 'failed') and tries < $2)"
+        ),
+        Some(Outcome::Cancelled) => page!("outcome = 'cancelled' and tries <= $2"),
     };
     fetch_all!(conn, Row, sql, job.id, job.tries, after, limit)
 }
