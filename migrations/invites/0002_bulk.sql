@@ -25,6 +25,8 @@ create table bulk_invites (
     -- Staff's words to the patients, sealed; null once nobody is left to be told them.
     words {bytes},
     key_id {uuid},
+    -- 1, and one more for each retry.
+    tries bigint not null,
     total bigint not null,
     issued bigint not null,
     failed bigint not null,
@@ -41,13 +43,15 @@ create index bulk_invites_open on bulk_invites (turn, id) where open;
 create table bulk_invite_patients (
     bulk_id {uuid} not null,
     patient_id {uuid} not null,
-    -- issued, failed or cancelled; null: waiting, and in a cancelled job as good as cancelled.
+    -- issued, failed or cancelled; null: none yet.
     outcome text,
+    -- In which try of the job it came to this outcome; 0: in none. Who came to none or failed in an earlier
+    -- try waits; in a cancelled job that is as good as cancelled. So neither a retry nor a cancellation
+    -- touches the rows of a large job.
+    tries bigint not null,
     -- Why it failed.
     code text,
     primary key (bulk_id, patient_id)
 );
-create index bulk_invite_patients_waiting on bulk_invite_patients (bulk_id, patient_id)
-    where outcome is null;
-create index bulk_invite_patients_failed on bulk_invite_patients (bulk_id, patient_id)
-    where outcome = 'failed';
+create index bulk_invite_patients_open on bulk_invite_patients (bulk_id, tries, patient_id)
+    where outcome is null or outcome = 'failed';

@@ -150,10 +150,7 @@ async fn retry(tx: &mut Tx, ordered: &Ordered, id: Uuid) -> Result<Result<Uuid, 
     match bulk::retry(open, failed) {
         Err(refusal) => return Ok(Err(refusal)),
         Ok(Change::None) => {}
-        Ok(Change::Needed) => {
-            bulk_patients::reopen(tx, id).await?;
-            jobs::reopen(tx, id, &caused_by(ordered, id)).await?;
-        }
+        Ok(Change::Needed) => jobs::reopen(tx, id, &caused_by(ordered, id)).await?,
     }
     Ok(Ok(id))
 }

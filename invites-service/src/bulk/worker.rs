@@ -138,10 +138,10 @@ impl Worker {
         match job.state() {
             State::Gathering => self.gather(tx, &job).await,
             State::Running => {
-                place.patients = patients::waiting(tx, job.id, most).await?;
+                place.patients = patients::waiting(tx, job.id, job.tries, most).await?;
                 self.invite(tx, &job, &place.patients).await
             }
-            State::Cancelled | State::Done => match patients::cancel(tx, job.id, GLANCE).await? {
+            State::Cancelled | State::Done => match patients::cancel(tx, job.id, job.tries, GLANCE).await? {
                 0 => self.close(tx, &job).await,
                 marked => Ok(Stepped::Marked(marked)),
             },
@@ -186,7 +186,7 @@ impl Worker {
             })
             .collect();
         let failed = closed.iter().filter(|one| one.failed.is_some()).count();
-        patients::close(tx, job.id, &closed).await?;
+        patients::close(tx, job.id, job.tries, &closed).await?;
         jobs::count(tx, job.id, number(closed.len() - failed), number(failed)).await?;
         Ok(Stepped::Decided(closed.len()))
     }
@@ -234,10 +234,10 @@ impl Worker {
             return Err(abort);
         };
         // Meanwhile another worker may have been luckier, or staff have cancelled it.
-        if now.is_some_and(|job| job.state() == State::Running) {
+        if let Some(job) = now.filter(|now| now.state() == State::Running) {
             tracing::error!(reason = %abort, bulk = %job.id, %patient, "a patient of a bulk invite was set aside");
             let closed = Closed { patient: *patient, failed: Some(FAULT) };
-            let failed = patients::close(&mut tx, job.id, &[closed]).await?;
+            let failed = patients::close(&mut tx, job.id, job.tries, &[closed]).await?;
             jobs::count(&mut tx, job.id, 0, i64::try_from(failed).unwrap_or(i64::MAX)).await?;
         }
         tx.commit().await?;

@@ -72,7 +72,7 @@ pub struct PatientView {
     pub patient_id: Uuid,
     /// `waiting`, `issued`, `failed` or `cancelled`.
     #[schema(examples("issued"))]
-    pub outcome: String,
+    pub outcome: &'static str,
     /// The invite that was issued.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub invite_id: Option<Uuid>,
@@ -110,16 +110,15 @@ impl Failure {
 }
 
 impl PatientView {
-    fn of(job: Uuid, cancelled: bool, row: Row) -> PatientView {
-        let nothing_yet = if cancelled { Outcome::Cancelled } else { Outcome::Waiting };
-        let outcome = row.outcome.unwrap_or_else(|| nothing_yet.as_str().to_owned());
-        let issued = outcome == Outcome::Issued.as_str();
+    fn of(job: &Job, row: Row) -> PatientView {
+        let outcome = row.stands(job);
+        let code = row.code.filter(|_| outcome == Outcome::Failed);
         PatientView {
             patient_id: row.patient_id,
-            invite_id: issued.then(|| invite_of(job, row.patient_id)),
-            outcome,
-            message: row.code.as_deref().map(words_of),
-            code: row.code,
+            outcome: outcome.as_str(),
+            invite_id: (outcome == Outcome::Issued).then(|| invite_of(job.id, row.patient_id)),
+            message: code.as_deref().map(words_of),
+            code,
         }
     }
 }
@@ -251,13 +250,12 @@ pub async fn patients(
     let mut reader = api.core.db.read().await.map_err(lost)?;
     let job = jobs::find(reader.conn(), &caller.account, id).await.map_err(lost)?;
     let job = job.ok_or_else(|| problem(&Refusal::NotFound))?;
-    let cancelled = job.state() == crate::domain::bulk::State::Cancelled;
     let (outcome, after) = (query.outcome.map(OutcomeFilter::outcome), after.unwrap_or(Uuid::nil()));
-    let rows = patients_of::page(reader.conn(), id, cancelled, outcome, after, query.limit.and_one());
+    let rows = patients_of::page(reader.conn(), &job, outcome, after, query.limit.and_one());
     let rows = rows.await.map_err(lost)?;
     drop(reader);
     let page = Page::cut(rows, query.limit, &api.cursors, &scope, |row| row.patient_id)?;
-    Ok(Json(page.map(|row| PatientView::of(id, cancelled, row))))
+    Ok(Json(page.map(|row| PatientView::of(&job, row))))
 }
 
 impl Api {
@@ -266,8 +264,8 @@ impl Api {
         let mut reader = self.core.db.read().await.map_err(lost)?;
         let job = jobs::find(reader.conn(), account, id).await.map_err(lost)?;
         let job = job.ok_or_else(|| problem(&Refusal::NotFound))?;
-        let (failed, first) = (Some(Outcome::Failed), Uuid::nil());
-        let failures = patients_of::page(reader.conn(), id, false, failed, first, FAILURES);
+        let failed = Some(Outcome::Failed);
+        let failures = patients_of::page(reader.conn(), &job, failed, Uuid::nil(), FAILURES);
         let failures = failures.await.map_err(lost)?;
         let ended = job.state().is_over();
         Ok(Standing { told: JobView::of(job, Some(failures)), ended })

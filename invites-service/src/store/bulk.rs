@@ -54,6 +54,7 @@ pub struct Job {
     pub expiry_days: Option<i64>,
     pub words: Option<Vec<u8>>,
     pub key_id: Option<Uuid>,
+    pub tries: i64,
     pub total: i64,
     pub issued: i64,
     pub failed: i64,
@@ -80,7 +81,7 @@ macro_rules! jobs {
     ($tail:literal) => {
         concat!(
             "select id, account_id, state, open, filter, gathered_to, provider_id, send_email, expiry_days,
-                    words, key_id, total, issued, failed, cancelled, meta, created_at, finished_at
+                    words, key_id, tries, total, issued, failed, cancelled, meta, created_at, finished_at
                from bulk_invites ",
             $tail
         )
@@ -94,8 +95,8 @@ pub async fn keep(tx: &mut Tx, job: &NewJob) -> sqlx::Result<()> {
         tx.conn(),
         "insert into bulk_invites
             (id, account_id, state, open, turn, filter, gathered_to, provider_id, send_email, expiry_days,
-             words, key_id, total, issued, failed, cancelled, meta, created_at)
-         values ($1, $2, $3, true, 0, $4, $5, $6, $7, $8, $9, $10, $11, 0, 0, 0, $12, $13)",
+             words, key_id, tries, total, issued, failed, cancelled, meta, created_at)
+         values ($1, $2, $3, true, 0, $4, $5, $6, $7, $8, $9, $10, 1, $11, 0, 0, 0, $12, $13)",
         job.id,
         job.account.as_str(),
         state.as_str(),
@@ -230,12 +231,12 @@ pub async fn cancel(tx: &mut Tx, id: Uuid, at: DateTime<Utc>) -> sqlx::Result<()
     .map(drop)
 }
 
-/// Opens a job again: its failed wait once more. What follows is caused by who asked for it.
+/// Opens a job again for one more try, and so lets its failed wait. What follows is caused by who asked for it.
 pub async fn reopen(tx: &mut Tx, id: Uuid, meta: &Meta) -> sqlx::Result<()> {
     execute!(
         tx.conn(),
         "update bulk_invites
-            set state = $2, open = true, turn = 0, failed = 0, finished_at = null, meta = $3
+            set state = $2, open = true, turn = 0, tries = tries + 1, failed = 0, finished_at = null, meta = $3
           where id = $1",
         id,
         State::Running.as_str(),

@@ -1,6 +1,7 @@
 //! The patients of bulk jobs, and what became of each.
 
-use crate::domain::bulk::{Filter, Outcome};
+use super::bulk::Job;
+use crate::domain::bulk::{Filter, Outcome, State};
 use chrono::{DateTime, Utc};
 use shared_events::AccountId;
 use shared_runtime::db::{Conn, Rows, Tx};
@@ -15,8 +16,10 @@ const CHUNK: usize = 2_000;
 pub struct Row {
     /// Who.
     pub patient_id: Uuid,
-    /// None: waits, or is as good as cancelled where the job is.
-    pub outcome: Option<String>,
+    /// `issued`, `failed`, `cancelled` or none; see [`Row::stands`].
+    outcome: Option<String>,
+    /// In which try of the job.
+    tries: i64,
     /// Why it failed.
     pub code: Option<String>,
 }
@@ -33,11 +36,10 @@ pub struct Closed {
 /// Adds patients to a job, each of them once.
 pub async fn add(tx: &mut Tx, job: Uuid, patients: &[Uuid]) -> sqlx::Result<()> {
     for chunk in patients.chunks(CHUNK) {
-        let rows = Rows::of("bulk_invite_patients").from(chunk, "bulk_id", |_| job).from(
-            chunk,
-            "patient_id",
-            |patient| *patient,
-        );
+        let rows = Rows::of("bulk_invite_patients")
+            .from(chunk, "bulk_id", |_| job)
+            .from(chunk, "patient_id", |patient| *patient)
+            .from(chunk, "tries", |_| 0_i64);
         tx.insert(rows, "").await?;
     }
     Ok(())
@@ -80,88 +82,102 @@ pub async fn scan(
     )
 }
 
-/// The next patients of a job who wait, in the order of their ids.
-pub async fn waiting(tx: &mut Tx, job: Uuid, most: i64) -> sqlx::Result<Vec<Uuid>> {
+/// Patients of a job who wait, at most `most`.
+pub async fn waiting(tx: &mut Tx, job: Uuid, tries: i64, most: i64) -> sqlx::Result<Vec<Uuid>> {
     let rows = fetch_all!(
         tx.conn(),
         (Uuid,),
         "select patient_id from bulk_invite_patients
-          where bulk_id = $1 and outcome is null order by patient_id limit $2",
+          where bulk_id = $1 and (outcome is null or outcome = 'failed') and tries < $2
+          order by tries, patient_id limit $3",
         job,
+        tries,
         most
     )?;
     Ok(rows.into_iter().map(|(patient,)| patient).collect())
 }
 
-/// Writes what became of patients who waited; how many did.
-pub async fn close(tx: &mut Tx, job: Uuid, closed: &[Closed]) -> sqlx::Result<u64> {
+/// Writes what became of patients who waited, in the job's try; how many did.
+pub async fn close(tx: &mut Tx, job: Uuid, tries: i64, closed: &[Closed]) -> sqlx::Result<u64> {
     let outcome = |one: &Closed| if one.failed.is_some() { Outcome::Failed } else { Outcome::Issued };
     // An upsert of rows that are all there, because it is the one form of update that takes many rows.
     let rows = Rows::of("bulk_invite_patients")
         .from(closed, "bulk_id", |_| job)
         .from(closed, "patient_id", |one| one.patient)
         .from(closed, "outcome", |one| Some(outcome(one).as_str().to_owned()))
+        .from(closed, "tries", |_| tries)
         .from(closed, "code", |one| one.failed.map(str::to_owned));
     tx.insert(
         rows,
-        "on conflict (bulk_id, patient_id) do update set outcome = excluded.outcome, code = excluded.code
-          where bulk_invite_patients.outcome is null",
+        "on conflict (bulk_id, patient_id) do update
+            set outcome = excluded.outcome, tries = excluded.tries, code = excluded.code
+          where bulk_invite_patients.tries < excluded.tries",
     )
     .await
 }
 
 /// Marks patients who waited as cancelled, at most `most`; how many there were.
-pub async fn cancel(tx: &mut Tx, job: Uuid, most: i64) -> sqlx::Result<u64> {
+pub async fn cancel(tx: &mut Tx, job: Uuid, tries: i64, most: i64) -> sqlx::Result<u64> {
     execute!(
         tx.conn(),
-        "update bulk_invite_patients set outcome = 'cancelled'
+        "update bulk_invite_patients set outcome = 'cancelled', tries = $2, code = null
           where bulk_id = $1 and patient_id in (
                 select patient_id from bulk_invite_patients
-                 where bulk_id = $1 and outcome is null order by patient_id limit $2)",
+                 where bulk_id = $1 and (outcome is null or outcome = 'failed') and tries < $2
+                 order by tries, patient_id limit $3)",
         job,
+        tries,
         most
     )
-}
-
-/// Lets the failed wait again.
-pub async fn reopen(tx: &mut Tx, job: Uuid) -> sqlx::Result<()> {
-    execute!(
-        tx.conn(),
-        "update bulk_invite_patients set outcome = null, code = null where bulk_id = $1 and outcome = 'failed'",
-        job
-    )
-    .map(drop)
 }
 
 /// `select` of one page of a job's [`Row`]s, in the order of ids.
 macro_rules! page {
     ($wanted:literal) => {
         concat!(
-            "select patient_id, outcome, code from bulk_invite_patients where bulk_id = $1 and patient_id > $2 ",
+            "select patient_id, outcome, tries, code from bulk_invite_patients
+              where bulk_id = $1 and patient_id > $3 and ",
             $wanted,
-            " order by patient_id limit $3"
+            " order by patient_id limit $4"
         )
     };
 }
 
-/// One page of a job's patients after `after`, of all outcomes or of one. Nobody waits in a cancelled job.
+/// One page of a job's patients after `after`, of all outcomes or of one.
 pub async fn page(
     conn: Conn<'_>,
-    job: Uuid,
-    cancelled: bool,
+    job: &Job,
     outcome: Option<Outcome>,
     after: Uuid,
     limit: i64,
 ) -> sqlx::Result<Vec<Row>> {
-    // A text each, so that those who wait and those who failed are found by their indexes.
+    let cancelled = job.state() == State::Cancelled;
+    // A text each, so that the few who failed among many are found by their index: SQLite takes it only
+    // where nothing else is asked of `tries`.
     let sql = match outcome {
-        None => page!(""),
-        Some(Outcome::Waiting) if cancelled => page!("and false"),
-        Some(Outcome::Waiting) => page!("and outcome is null"),
-        Some(Outcome::Issued) => page!("and outcome = 'issued'"),
-        Some(Outcome::Failed) => page!("and outcome = 'failed'"),
-        Some(Outcome::Cancelled) if cancelled => page!("and (outcome is null or outcome = 'cancelled')"),
-        Some(Outcome::Cancelled) => page!("and outcome = 'cancelled'"),
+        None => page!("tries <= $2"),
+        Some(Outcome::Waiting) if cancelled => return Ok(Vec::new()),
+        Some(Outcome::Waiting) => page!("(outcome is null or outcome = 'failed') and tries < $2"),
+        Some(Outcome::Issued) => page!("outcome = 'issued' and tries <= $2"),
+        Some(Outcome::Failed) => page!("outcome = 'failed' and tries = $2"),
+        Some(Outcome::Cancelled) if cancelled => page!(
+            "(outcome = 'cancelled' and tries <= $2
+              or (outcome is null or outcome = 'failed') and tries < $2)"
+        ),
+        Some(Outcome::Cancelled) => page!("outcome = 'cancelled' and tries <= $2"),
     };
-    fetch_all!(conn, Row, sql, job, after, limit)
+    fetch_all!(conn, Row, sql, job.id, job.tries, after, limit)
+}
+
+impl Row {
+    /// What became of the patient: nobody waits in a cancelled job.
+    pub fn stands(&self, job: &Job) -> Outcome {
+        match self.outcome.as_deref() {
+            Some("issued") => Outcome::Issued,
+            Some("cancelled") => Outcome::Cancelled,
+            Some(_) if self.tries == job.tries => Outcome::Failed,
+            _ if job.state() == State::Cancelled => Outcome::Cancelled,
+            _ => Outcome::Waiting,
+        }
+    }
 }

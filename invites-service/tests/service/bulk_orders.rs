@@ -14,6 +14,7 @@ use uuid::Uuid;
 testkit::on_both_databases!(
     the_failed_are_tried_again,
     cancelled_half_way,
+    cancelled_while_tried_again,
     cancelled_while_gathering,
     repeated_requests,
     two_of_the_same_at_once,
@@ -33,6 +34,9 @@ async fn the_failed_are_tried_again(door: Door) {
     // Nothing has changed yet: it fails again, and nobody else is invited twice.
     assert_eq!(world.order(job, "retry").await.is(202, "").id(), job);
     assert_eq!(world.stands(job).await, ("running".into(), [3, 1, 2, 0, 0]));
+    let waiting = world.outcomes(job, "&outcome=waiting").await;
+    assert_eq!(waiting, [(patients[1], json!({ "patient_id": patients[1], "outcome": "waiting" }))].into());
+    assert_eq!(world.job(job).await["failures"], json!([]));
     world.drain().await;
     assert_eq!(world.job(job).await["failures"][0]["code"], "open_invite_exists");
     world.post(&format!("/api/invites/{open}/revoke"), json!({})).await.is(200, "");
@@ -78,6 +82,26 @@ async fn cancelled_half_way(door: Door) {
     world.drain().await;
     assert_eq!(world.stands(job).await, ("done".into(), [251, 0, 199, 1, 51]));
     assert_eq!(world.number("select count(*) from invites").await, 199);
+}
+
+async fn cancelled_while_tried_again(door: Door) {
+    let world = World::new(door).await;
+    let (fine, nobody) = (world.patient().await, world.clock.new_id());
+    let job = world.bulk(json!({ "patient_ids": [fine, nobody] })).await;
+    world.drain().await;
+    assert_eq!(world.stands(job).await, ("done".into(), [2, 0, 1, 1, 0]));
+    world.order(job, "retry").await.is(202, "");
+    world.order(job, "cancel").await.is(202, "");
+    for steps in [2, 0] {
+        assert_eq!(world.stands(job).await, ("cancelled".into(), [2, 0, 1, 0, 1]));
+        let cancelled = world.outcomes(job, "&outcome=cancelled").await;
+        assert_eq!(cancelled.values().map(|item| item.get("code")).collect::<Vec<_>>(), [None]);
+        assert_eq!(world.outcomes(job, "&outcome=failed").await.len(), 0);
+        assert_eq!(world.drain().await, steps);
+    }
+    world.order(job, "retry").await.is(202, "");
+    assert_eq!((world.drain().await, world.stands(job).await.0), (0, "cancelled".into()));
+    assert_eq!(world.invites_each().await, [(fine, 1)].into());
 }
 
 async fn cancelled_while_gathering(door: Door) {
