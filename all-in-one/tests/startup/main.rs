@@ -87,7 +87,7 @@ mod embedded {
             std::fs::write(&file, b"PK\x03\x04\x00\x00\x00").expect("written");
             let file = file.display().to_string();
             let said = stderr(&patient_first(&["import", &file, "--data-dir", scratch.data()]));
-            assert!(said.contains("export it as CSV"), "{said}");
+            assert!(said.contains("unpack it and send the CSV"), "{said}");
         }
 
         #[test]
