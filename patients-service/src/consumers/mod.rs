@@ -107,15 +107,12 @@ fn told(incoming: &Incoming) -> Option<Told> {
 
 /// What became of an invitation that an import asked for.
 fn answer(incoming: &Incoming) -> Option<Answer> {
-    match &incoming.event {
-        Event::InviteIssued(e) => {
-            Some(Answer { import: e.invite.import_id?, patient: e.invite.patient_id, refused: None })
-        }
-        Event::InviteRefused(e) => {
-            Some(Answer { import: e.import_id, patient: e.patient_id, refused: Some(e.code.clone()) })
-        }
-        _ => None,
-    }
+    let (import, patient, refused) = match &incoming.event {
+        Event::InviteIssued(e) => (e.invite.import_id?, e.invite.patient_id, None),
+        Event::InviteRefused(e) => (e.import_id, e.patient_id, Some(e.code.clone())),
+        _ => return None,
+    };
+    Some(Answer { account: incoming.envelope.accountid.clone(), import, patient, refused })
 }
 
 fn activate(incoming: &Incoming) -> Result<Option<Command>, HandleError> {

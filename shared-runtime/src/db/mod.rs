@@ -199,12 +199,13 @@ pub enum OpenError {
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 /// How long closing may take: a connection that is stuck must not keep a service from stopping.
 const CLOSE_WITHIN: Duration = Duration::from_secs(5);
-/// What the server ends by itself, so that a copy of a service that lost its machine in the middle of a
-/// transaction does not keep others waiting for its locks. In milliseconds.
-const BOUNDS: [(&str, &str); 4] = [
-    // Not a bound: statements are planned once for each connection, often while their table is empty or small, and no
-    // query here wants to read a whole table.
+/// What every connection to a server is told. Times are in milliseconds.
+const SETTINGS: [(&str, &str); 4] = [
+    // Statements are planned once for each connection, often while their table is empty or small, and no query here
+    // wants to read a whole table.
     ("enable_seqscan", "off"),
+    // Ended by the server itself, so that a copy of a service that lost its machine in the middle of a transaction does
+    // not keep others waiting for its locks.
     ("statement_timeout", "60000"),
     ("lock_timeout", "20000"),
     ("idle_in_transaction_session_timeout", "30000"),
@@ -215,7 +216,7 @@ impl Db {
     pub async fn open(url: &str, connections: u32, steps: &[Step]) -> Result<Db, OpenError> {
         let unreachable = |cause| OpenError::Unreachable { shown: shown(url), cause };
         let db = if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-            let options = PgConnectOptions::from_str(url).map_err(unreachable)?.options(BOUNDS);
+            let options = PgConnectOptions::from_str(url).map_err(unreachable)?.options(SETTINGS);
             // The pool would wait and then say only that it waited; one connection says what is wrong.
             let one = tokio::time::timeout(CONNECT_WITHIN, PgConnection::connect_with(&options)).await;
             one.unwrap_or(Err(sqlx::Error::PoolTimedOut)).map_err(unreachable)?;

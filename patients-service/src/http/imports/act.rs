@@ -11,7 +11,7 @@ use shared_host::requests::{lost, repeatable, staff};
 use shared_http::{Caller, IdempotencyKey, Json, Path, Problem, Role};
 use shared_runtime::Tx;
 use shared_runtime::group::Abort;
-use shared_runtime::idempotency::{self, Answered, Recalled};
+use shared_runtime::idempotency::{self, Answered, Recalled, Repeatable};
 use uuid::Uuid;
 
 /// Carries the failed rows out once more, after what was in their way was put right.
@@ -57,37 +57,49 @@ async fn act(
     caller.require(Role::Staff)?;
     let key = repeatable(caller, key.finish());
     let mut tx = app.core.db.begin().await.map_err(lost)?;
+    let acted = within(app, &mut tx, caller, id, key, what).await;
+    match acted {
+        Ok(id) => {
+            tx.commit().await.map_err(lost)?;
+            app.import_waits.notify_one();
+            Ok((StatusCode::ACCEPTED, Json(ImportStarted { id })))
+        }
+        Err(refused) => {
+            // Now, not when the connection comes back to the pool: until then workers pass the import over.
+            let _ = tx.rollback().await;
+            Err(refused)
+        }
+    }
+}
+
+async fn within(
+    app: &App,
+    tx: &mut Tx,
+    caller: &Caller,
+    id: Uuid,
+    key: Option<Repeatable>,
+    what: What,
+) -> Result<Uuid, Problem> {
     if let Some(key) = &key {
         match idempotency::recall(tx.conn(), key).await.map_err(lost)? {
-            Some(Recalled::Same(answered)) => return Ok(accepted(answered.resource)),
+            Some(Recalled::Same(answered)) => return Ok(answered.resource),
             Some(Recalled::Other) => return Err(refusals::problem(Refusal::KeyReused)),
             None => {}
         }
     }
-    let standing = imports::locked(&mut tx, &caller.account, id).await.map_err(lost)?;
+    let standing = imports::locked(tx, &caller.account, id).await.map_err(lost)?;
     let standing = standing.ok_or_else(Problem::not_found)?;
-    let done = match what {
-        What::Retry => again(app, &mut tx, &standing).await,
-        What::Undo => take_back(app, &mut tx, &standing, &staff(caller)).await,
-    };
-    if let Err(refused) = done {
-        // Now, not when the connection comes back to the pool: until then workers pass the import over.
-        let _ = tx.rollback().await;
-        return Err(refused);
+    match what {
+        What::Retry => again(app, tx, &standing).await?,
+        What::Undo => take_back(app, tx, &standing, &staff(caller)).await?,
     }
     if let Some(key) = key {
         let answered = Answered { status: 202, resource: id, version: 1 };
-        if !idempotency::remember(&mut tx, &[(key, answered)], app.core.clock.now()).await.map_err(lost)? {
+        if !idempotency::remember(tx, &[(key, answered)], app.core.clock.now()).await.map_err(lost)? {
             return Err(lost(Abort::Conflict));
         }
     }
-    tx.commit().await.map_err(lost)?;
-    app.import_waits.notify_one();
-    Ok(accepted(id))
-}
-
-fn accepted(id: Uuid) -> (StatusCode, Json<ImportStarted>) {
-    (StatusCode::ACCEPTED, Json(ImportStarted { id }))
+    Ok(id)
 }
 
 async fn again(app: &App, tx: &mut Tx, standing: &Standing) -> Result<(), Problem> {

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use shared_runtime::db::{Conn, Rows, Tx};
 use shared_runtime::{execute, fetch_by_ids};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use uuid::Uuid;
 
 /// Notes that patients are to be invited. `false` where one of them was noted by another at the same
@@ -66,6 +66,8 @@ pub async fn with_open_invite(
 /// An answer of invites-service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
+    /// The clinic.
+    pub account: String,
     /// The import that asked.
     pub import: Uuid,
     /// Whose invite.
@@ -74,37 +76,41 @@ pub struct Answer {
     pub refused: Option<String>,
 }
 
-/// Notes answers, each once however often it is heard, and ends imports whose last answer is there.
+/// Notes answers, each once however often it is heard, and ends imports whose last answer is there. One statement for all
+/// patients of an import who were answered alike.
 pub async fn answered(tx: &mut Tx, answers: &[Answer]) -> sqlx::Result<()> {
     // In one order for all, so that no two wait for each other.
-    let mut sorted: Vec<&Answer> = answers.iter().collect();
-    sorted.sort_by_key(|answer| (answer.import, answer.patient));
-    let mut counted: BTreeMap<Uuid, (i64, i64)> = BTreeMap::new();
-    for answer in sorted {
-        let noted = execute!(
-            tx.conn(),
-            "update import_invitations set answer = $3 where import_id = $1 and patient_id = $2 and answer is null",
-            answer.import,
-            answer.patient,
-            answer.refused.as_deref().unwrap_or("issued")
-        )?;
-        let counts = counted.entry(answer.import).or_default();
-        match (noted, &answer.refused) {
-            (0, _) => {}
-            (_, None) => counts.0 += 1,
-            (_, Some(_)) => counts.1 += 1,
-        }
+    let mut alike: BTreeMap<(Uuid, &str, &str), BTreeSet<Uuid>> = BTreeMap::new();
+    for answer in answers {
+        let said = answer.refused.as_deref().unwrap_or("issued");
+        alike.entry((answer.import, &answer.account, said)).or_default().insert(answer.patient);
     }
-    for (import, (issued, refused)) in counted {
+    for ((import, account, said), patients) in alike {
+        let patients: Vec<Uuid> = patients.into_iter().collect();
+        let noted = fetch_by_ids!(
+            tx.conn(),
+            (Uuid,),
+            &patients,
+            "update import_invitations set answer = $2
+              where import_id = (select id from imports where id = $3 and account_id = $4)
+                and answer is null and patient_id",
+            "returning patient_id",
+            said,
+            import,
+            account
+        )?;
+        let noted = i64::try_from(noted.len()).unwrap_or(i64::MAX);
+        let (issued, refused) = if said == "issued" { (noted, 0) } else { (0, noted) };
         execute!(
             tx.conn(),
             "update imports set invites_issued = invites_issued + $2, invites_refused = invites_refused + $3,
                     state = case when state = 'inviting' and invites_issued + invites_refused + $2 + $3 >= invites_requested
                                  then 'done' else state end
-              where id = $1",
+              where id = $1 and account_id = $4",
             import,
             issued,
-            refused
+            refused,
+            account
         )?;
     }
     Ok(())

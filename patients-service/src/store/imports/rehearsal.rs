@@ -78,42 +78,32 @@ pub async fn find(tx: &mut Tx, import: Uuid, patients: &[Uuid]) -> sqlx::Result<
     )
 }
 
-/// Removes up to `most` patients and claims of a dry run that is over; how many went.
+/// Deletes the first rows of a dry run in a table, by their key.
+macro_rules! clear {
+    ($tx:ident, $import:ident, $most:ident, $table:literal, $key:literal, $rust:ty) => {{
+        let first = fetch_all!(
+            $tx.conn(),
+            ($rust,),
+            concat!("select ", $key, " from ", $table, " where import_id = $1 order by ", $key, " limit $2"),
+            $import,
+            $most
+        )?;
+        match first.last() {
+            None => 0,
+            Some((last,)) => execute!(
+                $tx.conn(),
+                concat!("delete from ", $table, " where import_id = $1 and ", $key, " <= $2"),
+                $import,
+                last
+            )?,
+        }
+    }};
+}
+
+/// Removes of a dry run that is over up to `most` patients, claims, and invitations it would have asked for; how many went.
 pub async fn clear(tx: &mut Tx, import: Uuid, most: i64) -> sqlx::Result<u64> {
-    let mut cleared = 0;
-    let patients = fetch_all!(
-        tx.conn(),
-        (Uuid,),
-        "select patient_id from rehearsed_patients where import_id = $1 order by patient_id limit $2",
-        import,
-        most
-    )?;
-    if let Some((last,)) = patients.last() {
-        cleared += execute!(
-            tx.conn(),
-            "delete from rehearsed_patients where import_id = $1 and patient_id <= $2",
-            import,
-            last
-        )?;
-    }
-    let claims = fetch_all!(
-        tx.conn(),
-        (Vec<u8>,),
-        "select claim from rehearsed_claims where import_id = $1 order by claim limit $2",
-        import,
-        most
-    )?;
-    if let Some((last,)) = claims.last() {
-        cleared += execute!(
-            tx.conn(),
-            "delete from rehearsed_claims where import_id = $1 and claim <= $2",
-            import,
-            last
-        )?;
-    }
-    if cleared == 0 {
-        // Invitations it would have asked for; the last to go, since they were noted once for each patient.
-        cleared = execute!(tx.conn(), "delete from import_invitations where import_id = $1", import)?;
-    }
-    Ok(cleared)
+    let patients = clear!(tx, import, most, "rehearsed_patients", "patient_id", Uuid);
+    let claims = clear!(tx, import, most, "rehearsed_claims", "claim", Vec<u8>);
+    let invitations = clear!(tx, import, most, "import_invitations", "patient_id", Uuid);
+    Ok(patients + claims + invitations)
 }
