@@ -158,6 +158,11 @@ impl Framer {
         }
     }
 
+    /// Where the record begins whose end is not there yet, and whether a quote of it is known to be odd.
+    pub(crate) fn unfinished(&self) -> (usize, bool) {
+        (self.start, self.attempt.stray || self.attempt.state == State::Junk)
+    }
+
     fn begin(&mut self, start: usize) {
         self.start = start;
         self.attempt = Attempt::new(start);

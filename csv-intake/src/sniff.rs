@@ -73,8 +73,7 @@ pub(crate) fn delimiter(lead: &str, line_ends: LineEnds, ended: bool) -> u8 {
 fn score(lead: &str, delimiter: u8, line_ends: LineEnds, ended: bool) -> Option<(usize, usize, usize)> {
     let mut records = measure(lead, delimiter, line_ends, ended);
     if records.is_empty() {
-        records = measure(lead, delimiter, line_ends, true);
-        records.truncate(1);
+        records = vec![cut(lead, delimiter, line_ends)];
     }
     let width = records.first().map(|record| record.width).filter(|width| *width > 1)?;
     let share = |is: &dyn Fn(&Measured) -> bool| {
@@ -86,6 +85,15 @@ fn score(lead: &str, delimiter: u8, line_ends: LineEnds, ended: bool) -> Option<
 struct Measured {
     width: usize,
     odd: bool,
+}
+
+/// The first record, longer than what is looked at. That a quote is open where it was cut says nothing.
+fn cut(lead: &str, delimiter: u8, line_ends: LineEnds) -> Measured {
+    let mut framer = Framer::new(delimiter, line_ends, 0, 1);
+    while framer.next(lead.as_bytes(), false).is_some() {}
+    let (from, odd) = framer.unfinished();
+    let (cells, more) = split(&lead[from..], delimiter);
+    Measured { width: cells.len() + usize::from(more), odd }
 }
 
 fn measure(lead: &str, delimiter: u8, line_ends: LineEnds, ended: bool) -> Vec<Measured> {

@@ -153,3 +153,16 @@ fn a_phone_goes_out_and_comes_back() {
     assert_eq!(read(&file).records[1].cells, ["=HYPERLINK(\"x\")", "+44 20 7946 0000"]);
     assert_eq!(read("name,phone\nx,+44 1\n").records[1].cells[1], "+44 1");
 }
+
+/// A quote that is open where the beginning was cut says nothing against the delimiter.
+#[test]
+fn a_first_record_beyond_the_beginning_is_split_where_it_says() {
+    // With `|` taken for the delimiter, quotes would stand where none may; but there would be more cells. The beginning ends
+    // inside of quotes.
+    let long = vec![format!("a|b|c,{}", "d".repeat(200)); 500];
+    let mut text = String::new();
+    csv_intake::write_row(&mut text, &long);
+    let whole = read(text.as_bytes());
+    assert_eq!(whole.found.delimiter, b',');
+    assert_eq!(whole.cells(), std::slice::from_ref(&long));
+}
