@@ -17,7 +17,7 @@ pub const PATIENTS: &[Step] =
 
 /// The database of invites-service.
 pub const INVITES: &[Step] =
-    steps![1 "core/0001_event_log", 1001 "invites/0001_invites", 1002 "invites/0002_bulk"];
+    steps![1 "core/0001_event_log", 1001 "invites/0001_invites", 1002 "invites/0002_bulk", 1003 "invites/0003_deliveries"];
 
 /// The event log alone, for tests of the core.
 pub const CORE: &[Step] = steps![1 "core/0001_event_log"];

@@ -124,9 +124,18 @@ pub struct PatientUpdated {
     /// Set where staff asked that invites voided by a new address be issued again to it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub reissue_invites: bool,
+    /// Which of them: those made from this version of the stream or a newer one. What was made from an older one was void
+    /// before. Beside `reissue_invites` only.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub reissue_from: i64,
     /// The import that changed it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub import_id: Option<Uuid>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_zero(version: &i64) -> bool {
+    *version == 0
 }
 
 /// Why a patient was archived.

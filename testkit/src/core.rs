@@ -195,6 +195,7 @@ pub fn updated(details: PatientDetails, changed: Vec<String>) -> Event {
         record: record(details),
         changed,
         reissue_invites: false,
+        reissue_from: 0,
         import_id: None,
     })
 }

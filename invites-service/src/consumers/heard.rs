@@ -1,7 +1,9 @@
 //! Reads what an event means for us, and nothing else of it.
 
 use crate::store::patients::{Personal, Told};
-use crate::store::{clinics, links};
+use crate::domain::Reissue;
+use crate::store::{clinics, deliveries, links};
+use shared_events::delivery::{Delivery, Purpose};
 use shared_events::invite::RevokeReason;
 use shared_events::patient::{ArchiveReason, PatientRecord, PatientStatus};
 use shared_events::{AccountId, Event, Secret};
@@ -13,8 +15,11 @@ use uuid::Uuid;
 pub(super) enum Heard {
     Clinic(clinics::Told),
     Patient(Told, Voids),
+    /// As `Patient`, and staff want what it voids issued again.
+    Readdressed(Told, Voids, Reissue),
     Requested(Requested, Voids),
-    Mailed(links::Mailed),
+    /// Of an invite's mail; and, once it is queued, that older links are dead.
+    Delivery(deliveries::Row, Option<links::Mailed>),
     Nothing,
 }
 
@@ -49,7 +54,7 @@ pub(super) struct Requested {
 
 /// Whether events of this name mean anything to us.
 pub(super) fn wanted(event_type: &str) -> bool {
-    const WANTED: [&str; 10] = [
+    const WANTED: [&str; 14] = [
         "ClinicSettingsChanged",
         "PatientCreated",
         "PatientUpdated",
@@ -60,6 +65,10 @@ pub(super) fn wanted(event_type: &str) -> bool {
         "PatientTakenOver",
         "InvitationRequested",
         "DeliveryQueued",
+        "DeliverySent",
+        "DeliveryFailed",
+        "DeliveryBounced",
+        "DeliveryHeld",
     ];
     WANTED.contains(&event_type)
 }
@@ -84,7 +93,13 @@ pub(super) fn hear(incoming: &Incoming) -> Result<Heard, HandleError> {
             heard => heard,
         },
         Event::PatientTakenOver(e) => record(incoming, account, &e.record, RevokeReason::EmailChanged)?,
-        Event::PatientUpdated(e) => record(incoming, account, &e.record, RevokeReason::EmailChanged)?,
+        Event::PatientUpdated(e) => match record(incoming, account, &e.record, RevokeReason::EmailChanged)? {
+            Heard::Patient(told, voids) if e.reissue_invites && voids.certain => {
+                let (version, from, at) = (voids.before, e.reissue_from, incoming.envelope.time);
+                Heard::Readdressed(told, voids.clone(), Reissue { cause: voids.cause, version, from, at })
+            }
+            heard => heard,
+        },
         Event::PatientActivated(e) => record(incoming, account, &e.record, RevokeReason::EmailChanged)?,
         Event::PatientRestored(e) => record(incoming, account, &e.record, RevokeReason::Archived)?,
         Event::PatientArchived(e) => {
@@ -111,12 +126,42 @@ pub(super) fn hear(incoming: &Incoming) -> Result<Heard, HandleError> {
             };
             Heard::Requested(requested, voids)
         }
-        Event::DeliveryQueued(e) => match (e.invite_id, e.issue_no) {
-            (Some(invite), Some(issue_no)) => Heard::Mailed(links::Mailed { invite, issue_no }),
-            _ => Heard::Nothing,
-        },
+        Event::DeliveryQueued(e) => delivery(incoming, &account, e, "queued"),
+        Event::DeliverySent(e) => delivery(incoming, &account, e, "sent"),
+        Event::DeliveryFailed(e) => delivery(incoming, &account, e, "failed"),
+        Event::DeliveryBounced(e) => delivery(incoming, &account, e, "bounced"),
+        Event::DeliveryHeld(e) => delivery(incoming, &account, e, "held"),
         _ => Heard::Nothing,
     })
+}
+
+fn delivery(incoming: &Incoming, account: &AccountId, told: &Delivery, state: &str) -> Heard {
+    let (Some(invite), Some(issue_no)) = (told.invite_id, told.issue_no) else { return Heard::Nothing };
+    let envelope = &incoming.envelope;
+    let queued = state == "queued";
+    let row = deliveries::Row {
+        id: envelope.subject,
+        account_id: account.as_str().to_owned(),
+        invite_id: invite,
+        purpose: match told.purpose {
+            Purpose::Invite => "invite",
+            Purpose::Reminder => "reminder",
+            Purpose::LinkRequest => "link_request",
+            Purpose::PasswordReset => return Heard::Nothing,
+        }
+        .to_owned(),
+        issue_no: issue_no.into(),
+        state: state.to_owned(),
+        attempt: told.attempt.into(),
+        code: told.code.map(i64::from),
+        enhanced_status: told.enhanced_status.clone(),
+        words: told.words.clone(),
+        next_attempt_at: told.next_attempt_at,
+        version: envelope.streamversion,
+        queued_at: queued.then_some(envelope.time),
+        updated_at: envelope.time,
+    };
+    Heard::Delivery(row, queued.then_some(links::Mailed { invite, issue_no }))
 }
 
 /// A patient's record. `reason` is why it voids invites, if this event is the one that does.

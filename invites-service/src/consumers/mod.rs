@@ -8,7 +8,7 @@ mod heard;
 
 use crate::desk::{Command, Invites};
 use crate::domain::decide::{Ask, IssueAsk};
-use crate::domain::{Patient, Refusal};
+use crate::domain::{Patient, Reissue, Refusal};
 use crate::store::{self, patients::Told};
 use crate::tokens::Tokens;
 use heard::{Heard, Requested, Voids};
@@ -35,7 +35,11 @@ struct Batch {
     clinics: Vec<store::clinics::Told>,
     patients: Vec<Told>,
     voids: BTreeMap<Uuid, Voids>,
+    /// Who asked, of each patient whose invites may be issued again.
+    reissuers: BTreeMap<Uuid, Voids>,
     requests: Vec<Requested>,
+    reissues: Vec<(Uuid, Reissue)>,
+    deliveries: Vec<store::deliveries::Row>,
     mailed: Vec<store::links::Mailed>,
 }
 
@@ -53,12 +57,15 @@ impl Handler for Hearer {
     }
 
     async fn handle(&self, tx: &mut Tx, events: &[Incoming]) -> Result<(), HandleError> {
-        let batch = sort(events)?;
+        let mut batch = sort(events)?;
         let known = self.lock(tx, &batch).await?;
+        batch.only_new_reissues(tx).await?;
         let new_keys = self.keys_for_new(&batch, &known).await?;
         store::clinics::put(tx, &batch.clinics).await?;
         store::patients::put(tx, &batch.patients, &new_keys).await?;
         store::links::put(tx, &batch.mailed).await?;
+        store::deliveries::put(tx, &batch.deliveries).await?;
+        store::reissues::put(tx, &batch.reissues).await?;
         self.react(tx, &batch, &known).await
     }
 
@@ -80,7 +87,16 @@ fn sort(events: &[Incoming]) -> Result<Batch, HandleError> {
                 batch.requests.push(requested);
                 batch.note(voids);
             }
-            Heard::Mailed(mailed) => batch.mailed.push(mailed),
+            Heard::Readdressed(told, voids, reissue) => {
+                batch.reissues.push((told.id, reissue));
+                batch.reissuers.insert(told.id, voids.clone());
+                batch.patients.push(told);
+                batch.note(voids);
+            }
+            Heard::Delivery(row, mailed) => {
+                batch.deliveries.push(row);
+                batch.mailed.extend(mailed);
+            }
             Heard::Nothing => {}
         }
     }
@@ -97,6 +113,20 @@ impl Batch {
                 *kept = voids;
             }
         }
+    }
+
+    /// Drops what asks for re-issues and was heard before: by now staff may have taken back what came of it.
+    async fn only_new_reissues(&mut self, tx: &mut Tx) -> Result<(), HandleError> {
+        let patients: Vec<Uuid> = self.reissuers.keys().copied().collect();
+        if patients.is_empty() {
+            return Ok(());
+        }
+        let before = store::reissues::of(tx.conn(), &patients).await?;
+        self.reissues.retain(|(patient, new)| {
+            before.get(patient).is_none_or(|heard| heard.iter().all(|old| old.version != new.version))
+        });
+        self.reissuers.retain(|patient, _| self.reissues.iter().any(|(new, _)| new == patient));
+        Ok(())
     }
 
     /// Patients of the batch, in the order in which their rows are locked.
@@ -139,7 +169,7 @@ impl Hearer {
         Ok(new.into_iter().zip(keys.into_iter().map(|key| key.id)).collect())
     }
 
-    /// Void invites first, then what imports ask for, both from the newest state.
+    /// Void invites first, then what staff want issued again, then what imports ask for: all from the newest state.
     async fn react(
         &self,
         tx: &mut Tx,
@@ -147,6 +177,7 @@ impl Hearer {
         known: &HashMap<Uuid, Patient>,
     ) -> Result<(), HandleError> {
         let mut commands: Vec<Command> = batch.voids.values().map(|voids| self.void(voids)).collect();
+        commands.extend(batch.reissuers.values().map(|asker| self.reissue(asker)));
         for requested in &batch.requests {
             let version = known.get(&requested.patient).map_or(0, |patient| patient.version);
             let version = version.max(batch.told_version(requested.patient));
@@ -172,6 +203,11 @@ impl Hearer {
     fn void(&self, voids: &Voids) -> Command {
         let ask = Ask::Void { before: voids.before, reason: voids.reason };
         self.command(voids.patient, &voids.account, ask, voids.cause, voids.meta.clone())
+    }
+
+    fn reissue(&self, asker: &Voids) -> Command {
+        let ask = Ask::Reissue { token_key_id: self.tokens.current_id().to_owned() };
+        self.command(asker.patient, &asker.account, ask, asker.cause, asker.meta.clone())
     }
 
     fn issue(&self, requested: &Requested) -> Command {

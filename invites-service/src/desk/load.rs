@@ -26,11 +26,31 @@ pub(super) async fn books(log: &Log, tx: &mut Tx, commands: &[Command]) -> Resul
         books.insert(id, Book { patient: Some(patient), settings, ..Book::default() });
     }
     invites(log, tx, commands, &patients, &mut books).await?;
+    reissues(tx, commands, &mut books).await?;
     logins(tx, commands, &mut books).await?;
     Ok(books)
 }
 
-/// Every open invite of the patients, and those that commands name.
+/// Patients whose invites may be issued again: all of theirs are looked at.
+fn reissuing(commands: &[Command]) -> Vec<Uuid> {
+    let reissues = commands.iter().filter(|command| matches!(command.ask, Ask::Reissue { .. }));
+    reissues.map(|command| command.patient).collect()
+}
+
+async fn reissues(tx: &mut Tx, commands: &[Command], books: &mut Books) -> Result<(), Abort> {
+    let patients = reissuing(commands);
+    if patients.is_empty() {
+        return Ok(());
+    }
+    for (patient, links) in store::reissues::of(tx.conn(), &patients).await? {
+        if let Some(book) = books.get_mut(&patient) {
+            book.reissues = links;
+        }
+    }
+    Ok(())
+}
+
+/// Every open invite of the patients, those that commands name, and for a re-issue all.
 async fn invites(
     log: &Log,
     tx: &mut Tx,
@@ -40,7 +60,8 @@ async fn invites(
 ) -> Result<(), Abort> {
     let pending = store::invites::pending_of(tx.conn(), patients).await?;
     let named = commands.iter().filter_map(|command| Some((command.ask.invite()?, command.patient)));
-    let owners: HashMap<Uuid, Uuid> = pending.into_iter().chain(named).collect();
+    let lost = store::invites::all_of(tx.conn(), &reissuing(commands)).await?;
+    let owners: HashMap<Uuid, Uuid> = pending.into_iter().chain(lost).chain(named).collect();
     if owners.is_empty() {
         return Ok(());
     }

@@ -9,6 +9,19 @@ use shared_events::clinic::ClinicSettings;
 use std::collections::BTreeMap;
 use uuid::Uuid;
 
+/// Staff changed a patient's address and want the invites that this voided issued again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reissue {
+    /// The event that says so: ids of what is issued are derived from it.
+    pub cause: Uuid,
+    /// Its version in the patient's stream.
+    pub version: i64,
+    /// Invites made from this version up to, but not with, `version` were voided by it.
+    pub from: i64,
+    /// When it happened.
+    pub at: DateTime<Utc>,
+}
+
 /// One patient's invites: all that are open, and those a command names.
 #[derive(Debug, Clone, Default)]
 pub struct Book {
@@ -18,6 +31,8 @@ pub struct Book {
     pub settings: ClinicSettings,
     /// The invites, by id.
     pub invites: BTreeMap<Uuid, Stands>,
+    /// What is to be issued again after changes of address; only looked up for re-issues.
+    pub reissues: Vec<Reissue>,
     /// The login at the patient's address; only looked up for acceptances.
     pub account: Option<Account>,
 }
@@ -28,11 +43,15 @@ impl Book {
         self.invites.get(&id)?.known()
     }
 
+    /// Every invite of the book.
+    pub fn known(&self) -> impl Iterator<Item = (Uuid, &Invite)> {
+        self.invites.iter().filter_map(|(id, stands)| Some((*id, stands.known()?)))
+    }
+
     /// Invites nobody has ended yet, lapsed ones included.
     pub fn pending(&self) -> impl Iterator<Item = (Uuid, &Invite)> {
         use shared_events::invite::InviteStatus;
-        let known = self.invites.iter().filter_map(|(id, stands)| Some((*id, stands.known()?)));
-        known.filter(|(_, invite)| invite.facts.status == InviteStatus::Pending)
+        self.known().filter(|(_, invite)| invite.facts.status == InviteStatus::Pending)
     }
 
     /// Invites that can be used at `at`.

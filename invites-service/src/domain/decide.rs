@@ -3,6 +3,8 @@
 mod accept;
 mod end;
 mod issue;
+mod reissue;
+mod staff;
 
 use super::account::Login;
 use super::book::Book;
@@ -27,6 +29,23 @@ pub enum Ask {
         invite: Uuid,
         /// The key that makes links now.
         token_key_id: String,
+    },
+    /// Let it lapse later; its link stays.
+    Extend {
+        /// Which invite.
+        invite: Uuid,
+        /// How much later.
+        days: u16,
+    },
+    /// Let facts be tried again.
+    Unlock {
+        /// Which invite.
+        invite: Uuid,
+    },
+    /// Show its link once more.
+    ShowLink {
+        /// Which invite.
+        invite: Uuid,
     },
     /// Take one back, by staff.
     Revoke {
@@ -69,6 +88,11 @@ pub enum Ask {
         /// Which invite.
         invite: Uuid,
     },
+    /// Issue again what a new address voided, where staff asked for that. Which is in [`Book::reissues`].
+    Reissue {
+        /// The key that makes links now.
+        token_key_id: String,
+    },
     /// What happened to the patient makes open invites void.
     Void {
         /// Invites decided from an older version of the patient's stream.
@@ -84,12 +108,15 @@ impl Ask {
         match self {
             Ask::Issue(ask) => Some(ask.invite),
             Ask::Resend { invite, .. }
+            | Ask::Extend { invite, .. }
+            | Ask::Unlock { invite }
+            | Ask::ShowLink { invite }
             | Ask::Revoke { invite, .. }
             | Ask::Open { invite, .. }
             | Ask::Prove { invite, .. }
             | Ask::Accept { invite, .. }
             | Ask::Expire { invite } => Some(*invite),
-            Ask::Void { .. } => None,
+            Ask::Reissue { .. } | Ask::Void { .. } => None,
         }
     }
 }
@@ -132,6 +159,10 @@ pub fn decide(book: &Book, ask: &Ask, at: DateTime<Utc>) -> Result<Vec<Said>, Re
     match ask {
         Ask::Issue(ask) => issue::issue(book, ask, at),
         Ask::Resend { invite, token_key_id } => issue::resend(book, *invite, token_key_id, at),
+        Ask::Extend { invite, days } => staff::extend(book, *invite, *days, at),
+        Ask::Unlock { invite } => staff::unlock(book, *invite, at),
+        Ask::ShowLink { invite } => staff::show_link(book, *invite, at),
+        Ask::Reissue { token_key_id } => Ok(reissue::reissue(book, token_key_id, at)),
         Ask::Revoke { invite, note } => end::revoke(book, *invite, note.clone(), at),
         Ask::Open { invite, issue_no } => accept::open(book, *invite, *issue_no, at),
         Ask::Prove { invite, issue_no, fact } => accept::prove(book, *invite, *issue_no, fact, at),

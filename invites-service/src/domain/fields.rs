@@ -38,6 +38,13 @@ pub fn expiry(days: Option<i64>) -> Result<Option<u16>, Refusal> {
     }
 }
 
+/// By how many days an invite is extended, 1 to 90.
+pub fn days(days: Option<i64>) -> Result<u16, Refusal> {
+    let days = days.ok_or_else(|| invalid("days", "is required: by how many days it lapses later"))?;
+    let read = u16::try_from(days).ok().filter(|_| (1..=LONGEST_EXPIRY).contains(&days));
+    read.ok_or_else(|| invalid("days", "must be from 1 to 90 days"))
+}
+
 /// Staff's own words; blank counts as none.
 pub fn words(field: &'static str, text: Option<&str>) -> Result<Option<String>, Refusal> {
     let Some(text) = text.map(str::trim).filter(|text| !text.is_empty()) else { return Ok(None) };

@@ -2,7 +2,8 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use shared_events::invite::{InviteFacts, InviteStatus, RevokeReason};
-use shared_events::{AccountId, Event};
+use shared_events::patient::InviteWords;
+use shared_events::{AccountId, Event, Secret};
 use uuid::Uuid;
 
 /// An invite as its stream tells it.
@@ -20,6 +21,12 @@ pub struct Invite {
     pub send_email: bool,
     /// How long it was issued for; a new link runs as long.
     pub runs: TimeDelta,
+    /// When its newest link was made.
+    pub link_made_at: DateTime<Utc>,
+    /// The invite that it issues again, to a new address.
+    pub reissue_of: Option<Uuid>,
+    /// Staff's words to the patient.
+    pub words: Secret<InviteWords>,
     /// Which token key made its newest link.
     pub token_key_id: String,
     /// Links with a smaller issue number died without mail.
@@ -109,32 +116,46 @@ impl Stands {
 }
 
 fn begun(place: &Place, event: &Event) -> Stands {
-    let (facts, send_email, token_key_id, source, reason, user_id) = match event {
-        Event::InviteIssued(e) => {
-            (&e.invite, e.send_email, e.token_key_id.clone(), e.source_patient_version, None, None)
+    let invite = match event {
+        Event::InviteIssued(e) => Invite {
+            send_email: e.send_email,
+            token_key_id: e.token_key_id.clone(),
+            source_patient_version: e.source_patient_version,
+            reissue_of: e.reissue_of,
+            ..first(place, &e.invite, &e.personal)
+        },
+        Event::InviteTakenOver(e) => {
+            Invite { reason: e.reason, user_id: e.user_id, ..first(place, &e.invite, &e.personal) }
         }
-        Event::InviteTakenOver(e) => (&e.invite, false, String::new(), 0, e.reason, e.user_id),
         _ => return Stands::Absent,
     };
-    Stands::Known(Box::new(Invite {
+    Stands::Known(Box::new(invite))
+}
+
+/// What every first event tells.
+fn first(place: &Place, facts: &InviteFacts, words: &Secret<InviteWords>) -> Invite {
+    Invite {
         account: place.account.clone(),
         version: place.version,
         facts: facts.clone(),
-        reason,
-        send_email,
+        reason: None,
+        send_email: false,
         runs: facts.expires_at - facts.issued_at,
-        token_key_id,
+        link_made_at: facts.issued_at,
+        reissue_of: None,
+        words: words.clone(),
+        token_key_id: String::new(),
         live_from: facts.issue_no,
         mailed_issue: 0,
         opened_issue: 0,
         verified_issue: 0,
         failed_attempts: 0,
         locked_at: None,
-        user_id,
-        source_patient_version: source,
+        user_id: None,
+        source_patient_version: 0,
         created_at: place.at,
         updated_at: place.at,
-    }))
+    }
 }
 
 impl Invite {
@@ -165,6 +186,7 @@ impl Invite {
             Event::InviteResent(e) => {
                 next.facts = e.invite.clone();
                 next.token_key_id.clone_from(&e.token_key_id);
+                next.link_made_at = place.at;
                 next.send_email = e.send_email;
                 if !e.send_email {
                     next.live_from = e.invite.issue_no;

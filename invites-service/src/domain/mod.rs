@@ -18,7 +18,7 @@ pub mod refusal;
 mod tests;
 
 pub use account::Login;
-pub use book::Book;
+pub use book::{Book, Reissue};
 pub use decide::{Ask, IssueAsk, Said, decide};
 pub use fact::{Fact, FactKind};
 pub use fields::FieldError;

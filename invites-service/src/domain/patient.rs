@@ -16,6 +16,8 @@ pub struct Patient {
     pub account: AccountId,
     /// Version of the patient's stream the copy stands at; [`ERASED_VERSION`] once erased.
     pub version: i64,
+    /// Invites made from an older version are void.
+    pub void_before: i64,
     /// Where the patient stands, as far as is known here.
     pub status: PatientStatus,
     /// As typed. None once erased.

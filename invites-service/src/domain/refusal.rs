@@ -1,6 +1,7 @@
 //! Every way in which invites-service says no. Each gets its HTTP status in one match, in `http`.
 
 use super::fields::FieldError;
+use chrono::{DateTime, Utc};
 use shared_events::invite::InviteStatus;
 use uuid::Uuid;
 
@@ -31,6 +32,11 @@ pub enum Refusal {
     },
     /// Too many wrong facts were given; no link of it works until staff act.
     Locked,
+    /// It would lapse later than invites may.
+    ExpiryTooFar {
+        /// The latest it may lapse.
+        latest: DateTime<Utc>,
+    },
     /// Unknown token, wrong fact, or locked: alike, so that nobody learns which.
     NotAccepted,
     /// The fact was right, but the invite has lapsed.
@@ -66,6 +72,7 @@ impl Refusal {
             Refusal::OpenInviteExists { .. } => "open_invite_exists",
             Refusal::NotPending { .. } => "invite_not_pending",
             Refusal::Locked => "invite_locked",
+            Refusal::ExpiryTooFar { .. } => "expiry_too_far",
             Refusal::NotAccepted => "not_accepted",
             Refusal::Expired => "invite_expired",
             Refusal::Revoked => "invite_revoked",

@@ -1,10 +1,11 @@
-//! Staff list, read, revoke and send again.
+//! Staff list, read and revoke.
 
 use super::Api;
 use super::refusals::problem;
-use super::views::{InviteInFull, InviteView, InviteWithLink};
-use crate::domain::{Ask, fields};
-use crate::store::list::{Wanted, page};
+use super::views::{DeliveryView, InviteInFull, InviteListed, InviteView};
+use crate::domain::{Ask, Refusal, fields};
+use crate::store::deliveries;
+use crate::store::list::{Listed, Wanted, page};
 use axum::extract::{FromRequest, Request, State};
 use axum::http::header;
 use chrono::{DateTime, Utc};
@@ -15,6 +16,7 @@ use shared_http::{
     Body, Caller, CursorScope, ETag, FieldError, IdempotencyKey, Json, Limit, Page, Path, Problem, Query,
     Role,
 };
+use std::collections::HashMap;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
@@ -40,6 +42,34 @@ impl StatusFilter {
     }
 }
 
+/// Why a patient needs help.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ProblemFilter {
+    /// Any of the others.
+    Any,
+    /// Too many wrong facts.
+    Locked,
+    /// Its newest mail came back.
+    Bounced,
+    /// Its newest mail could not be handed over.
+    Failed,
+    /// The patient's last invite lapsed, and they have no login.
+    ExpiredUnanswered,
+}
+
+impl ProblemFilter {
+    fn as_str(self) -> &'static str {
+        match self {
+            ProblemFilter::Any => "any",
+            ProblemFilter::Locked => "locked",
+            ProblemFilter::Bounced => "bounced",
+            ProblemFilter::Failed => "failed",
+            ProblemFilter::ExpiredUnanswered => "expired_unanswered",
+        }
+    }
+}
+
 /// What to list.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -49,6 +79,8 @@ pub struct ListQuery {
     patient_id: Option<Uuid>,
     /// One status. What is past its expiry is `expired`.
     status: Option<StatusFilter>,
+    /// Those that need a person: one kind, or `any`.
+    problem: Option<ProblemFilter>,
     /// One provider's invites.
     provider_id: Option<String>,
     /// Made at this time or later.
@@ -68,23 +100,26 @@ pub struct ListQuery {
 /// Newest first.
 #[utoipa::path(
     get, path = "/api/invites", tag = "invites", params(ListQuery),
-    responses((status = 200, body = Page<InviteView>, description = "A page of the clinic's invites"))
+    responses((status = 200, body = Page<InviteListed>, description = "A page of the clinic's invites"))
 )]
 pub async fn list(
     State(api): State<Api>,
     caller: Caller,
     Query(query): Query<ListQuery>,
-) -> Result<Json<Page<InviteView>>, Problem> {
+) -> Result<Json<Page<InviteListed>>, Problem> {
     let status = query.status.map(StatusFilter::as_str);
     if query.provider_id.as_deref().is_some_and(|id| fields::provider(id).is_err()) {
         let message = "must have 1 to 128 characters, and no control characters";
         return Err(Problem::invalid_query(vec![FieldError::new("?provider_id", "invalid_value", message)]));
     }
-    let filters =
-        (query.patient_id, status, query.provider_id.as_deref(), query.created_after, query.created_before);
+    let problem = query.problem.map(ProblemFilter::as_str);
+    let made = (query.created_after, query.created_before);
+    let filters = (query.patient_id, status, problem, query.provider_id.as_deref(), made);
     let scope = CursorScope::new(&caller.account, "invites", &filters)?;
     let after = query.cursor.as_deref().map(|cursor| api.cursors.open(&scope, cursor)).transpose()?;
     let wanted = Wanted {
+        id: None,
+        problem: problem.map(str::to_owned),
         patient_id: query.patient_id,
         status: status.map(str::to_owned),
         provider_id: query.provider_id,
@@ -96,9 +131,16 @@ pub async fn list(
     let at = api.core.clock.now();
     let mut reader = api.core.db.read().await.map_err(lost)?;
     let rows = page(reader.conn(), &caller.account, &wanted, at).await.map_err(lost)?;
+    let page = Page::cut(rows, query.limit, &api.cursors, &scope, |l| (l.row.created_at, l.row.id))?;
+    let ids: Vec<Uuid> = page.items.iter().map(|listed| listed.row.id).collect();
+    let mails = deliveries::of(reader.conn(), &caller.account, &ids).await.map_err(lost)?;
     drop(reader);
-    let page = Page::cut(rows, query.limit, &api.cursors, &scope, |row| (row.created_at, row.id))?;
-    Ok(Json(page.map(|row| InviteView::of(row, at))))
+    // Oldest first, so what is left of each invite is its newest.
+    let newest: HashMap<Uuid, deliveries::Row> = mails.into_iter().map(|mail| (mail.invite_id, mail)).collect();
+    Ok(Json(page.map(|listed| {
+        let delivery = newest.get(&listed.row.id).cloned().map(DeliveryView::of);
+        InviteListed { problem: listed.problem, delivery, invite: InviteView::of(listed.row, at) }
+    })))
 }
 
 /// Read an invite
@@ -111,12 +153,19 @@ pub async fn get(
     caller: Caller,
     Path(id): Path<Uuid>,
 ) -> Result<(ETag, Json<InviteInFull>), Problem> {
-    let row = api.row(&caller.account, id).await?;
+    let at = api.core.clock.now();
+    let wanted = Wanted { id: Some(id), limit: 1, ..Wanted::default() };
     let mut reader = api.core.db.read().await.map_err(lost)?;
+    let mut found = page(reader.conn(), &caller.account, &wanted, at).await.map_err(lost)?;
+    let Listed { row, problem: help } = found.pop().ok_or_else(|| problem(&Refusal::NotFound))?;
     let stream = api.core.log.load_one(reader.conn(), id).await.map_err(lost)?;
+    let mails = deliveries::of(reader.conn(), &caller.account, &[id]).await.map_err(lost)?;
     drop(reader);
+    let version = row.version;
     let mut full = InviteInFull {
-        invite: InviteView::of(row.clone(), api.core.clock.now()),
+        invite: InviteView::of(row, at),
+        problem: help,
+        deliveries: mails.into_iter().map(DeliveryView::of).collect(),
         custom_message: None,
         note: None,
     };
@@ -129,7 +178,7 @@ pub async fn get(
             _ => {}
         }
     }
-    Ok((ETag(row.version), Json(full)))
+    Ok((ETag(version), Json(full)))
 }
 
 /// Why an invite is taken back.
@@ -170,34 +219,6 @@ pub async fn revoke(
     let ask = Ask::Revoke { invite, note };
     let row = api.staff_command(&caller, invite, ask, meta, key.over(&bytes)).await?;
     Ok((ETag(row.version), Json(InviteView::of(row, api.core.clock.now()))))
-}
-
-/// Send an invite again
-///
-/// Makes a new link and begins the expiry again. The old link dies once a mail with the new one is queued,
-/// or at once where no mail goes out.
-#[utoipa::path(
-    post, path = "/api/invites/{id}/resend", tag = "invites",
-    params(("id" = Uuid, Path, description = "The invite"), IdempotencyKey),
-    responses(
-        (status = 200, body = InviteWithLink, description = "The invite, with its new link"),
-        (status = 409, body = Problem, content_type = "application/problem+json",
-         description = "`invite_not_pending`, `patient_already_registered`, `patient_inactive` or `invite_system_is_legacy`"),
-        (status = 410, body = Problem, content_type = "application/problem+json", description = "`patient_erased`"),
-    )
-)]
-pub async fn resend(
-    State(api): State<Api>,
-    caller: Caller,
-    cause: Cause,
-    Path(invite): Path<Uuid>,
-    key: IdempotencyKey,
-) -> Result<(ETag, Json<InviteWithLink>), Problem> {
-    caller.require(Role::Staff)?;
-    let meta = cause.meta(staff(&caller));
-    let ask = Ask::Resend { invite, token_key_id: api.tokens.current_id().to_owned() };
-    let row = api.staff_command(&caller, invite, ask, meta, key.over(&[])).await?;
-    Ok((ETag(row.version), Json(api.with_link(row))))
 }
 
 /// A body that may be left out, and its bytes.

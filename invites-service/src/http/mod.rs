@@ -1,6 +1,7 @@
 //! What was asked, how it is answered.
 //!
-//! * [`invites`]: staff list, read, revoke and send again; [`issue`]: staff invite a patient.
+//! * [`issue`]: staff invite a patient; [`invites`]: they list, read and revoke; [`pending`]: they keep an open one going;
+//!   [`history`]: what happened.
 //! * [`bulk`]: staff invite many; [`bulk_body`]: what they send; [`bulk_reads`]: how a job stands.
 //! * [`person`]: the patient's side: whose link is it, and signing up.
 //! * [`views`]: what answers look like; [`refusals`]: the status and words of every refusal.
@@ -8,8 +9,10 @@
 pub mod bulk;
 pub mod bulk_body;
 pub mod bulk_reads;
+pub mod history;
 pub mod invites;
 pub mod issue;
+pub mod pending;
 pub mod person;
 pub mod refusals;
 pub mod views;
@@ -74,7 +77,12 @@ pub fn router(api: Api) -> (Router, Document) {
         .routes(routes!(invites::list))
         .routes(routes!(invites::get))
         .routes(routes!(invites::revoke))
-        .routes(routes!(invites::resend))
+        .routes(routes!(pending::resend))
+        .routes(routes!(pending::extend))
+        .routes(routes!(pending::unlock))
+        .routes(routes!(pending::link))
+        .routes(routes!(history::of_invite))
+        .routes(routes!(history::of_patient))
         .routes(routes!(issue::generate))
         .routes(routes!(bulk::begin, bulk_reads::list))
         .routes(routes!(bulk::retry))

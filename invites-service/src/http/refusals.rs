@@ -31,7 +31,11 @@ pub fn problem(refusal: &Refusal) -> Problem {
             .detail(format!("It is {}.", status.as_str()))
             .with("status_of_invite", status.as_str()),
         Refusal::Locked => said(StatusCode::CONFLICT, "The invite is locked")
-            .detail("Too many wrong facts were given with its link. Invite the patient anew; this one then ends."),
+            .detail("Too many wrong facts were given with its link. Unlock it, or invite the patient anew."),
+        Refusal::ExpiryTooFar { latest } => said(StatusCode::UNPROCESSABLE_ENTITY, "The invite would lapse too late")
+            .detail("A link works for at most 90 days. Extend by fewer days, or send the invite again: that begins anew.")
+            .with("latest", latest.to_rfc3339_opts(chrono::SecondsFormat::Secs, true))
+            .errors([FieldError::new("/days", "expiry_too_far", "goes beyond 90 days in all")]),
         Refusal::NotAccepted => said(StatusCode::FORBIDDEN, "This could not be accepted")
             .detail("Check what you have typed. If it is right, please ask the clinic for a new link."),
         Refusal::Expired => said(StatusCode::GONE, "This invitation has lapsed")

@@ -1,5 +1,6 @@
 //! What answers look like.
 
+use crate::store::deliveries;
 use crate::store::invites::Row;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -42,6 +43,9 @@ pub struct InviteView {
     /// The import that asked for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub import_id: Option<Uuid>,
+    /// The invite that it issues again, to a new address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reissue_of: Option<Uuid>,
     /// The login that accepted it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user_id: Option<Uuid>,
@@ -68,11 +72,84 @@ impl InviteView {
             failed_attempts: row.failed_attempts,
             locked_at: row.locked_at,
             import_id: row.import_id,
+            reissue_of: row.reissue_of,
             user_id: row.user_id,
             created_at: row.created_at,
             updated_at: row.updated_at,
         }
     }
+}
+
+/// A mail that brought an invite to its patient, or was to. Its server's words, without any address in them.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = Delivery)]
+pub struct DeliveryView {
+    /// The mail.
+    pub id: Uuid,
+    /// `invite`, `reminder` or `link_request`.
+    #[schema(examples("invite"))]
+    pub purpose: String,
+    /// Which of the invite's links it carries.
+    pub issue_no: i64,
+    /// `queued`, `sent` (the next server took it: that is not arrival), `failed`, `bounced` or `held`.
+    #[schema(examples("sent"))]
+    pub state: String,
+    /// Counts the attempts.
+    pub attempt: i64,
+    /// The server's reply code.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(examples(550))]
+    pub code: Option<i64>,
+    /// The enhanced status.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(examples("5.1.1"))]
+    pub enhanced_status: Option<String>,
+    /// The server's words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub words: Option<String>,
+    /// When it is tried again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_attempt_at: Option<DateTime<Utc>>,
+    /// When it was accepted for sending.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queued_at: Option<DateTime<Utc>>,
+    /// When something was last heard of it.
+    pub updated_at: DateTime<Utc>,
+}
+
+impl DeliveryView {
+    /// The view of a row.
+    pub fn of(row: deliveries::Row) -> DeliveryView {
+        DeliveryView {
+            id: row.id,
+            purpose: row.purpose,
+            issue_no: row.issue_no,
+            state: row.state,
+            attempt: row.attempt,
+            code: row.code,
+            enhanced_status: row.enhanced_status,
+            words: row.words,
+            next_attempt_at: row.next_attempt_at,
+            queued_at: row.queued_at,
+            updated_at: row.updated_at,
+        }
+    }
+}
+
+/// An invite in a list.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = InviteListed)]
+pub struct InviteListed {
+    /// The invite.
+    #[serde(flatten)]
+    pub invite: InviteView,
+    /// Why its patient needs help: `locked`, `bounced`, `failed` or `expired_unanswered`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(examples("bounced"))]
+    pub problem: Option<String>,
+    /// Its newest mail.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delivery: Option<DeliveryView>,
 }
 
 /// An invite with staff's words, which are sealed where they are kept.
@@ -82,6 +159,11 @@ pub struct InviteInFull {
     /// The invite.
     #[serde(flatten)]
     pub invite: InviteView,
+    /// Why its patient needs help: `locked`, `bounced`, `failed` or `expired_unanswered`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
+    /// Its mails, oldest first.
+    pub deliveries: Vec<DeliveryView>,
     /// Staff's words to the patient.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub custom_message: Option<String>,

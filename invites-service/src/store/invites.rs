@@ -25,6 +25,7 @@ pub struct Row {
     pub source_patient_version: i64,
     pub failed_attempts: i64,
     pub import_id: Option<Uuid>,
+    pub reissue_of: Option<Uuid>,
     pub user_id: Option<Uuid>,
     pub locked_at: Option<DateTime<Utc>>,
     pub issued_at: DateTime<Utc>,
@@ -38,7 +39,7 @@ pub struct Row {
 macro_rules! invite_columns {
     () => {
         "id, account_id, patient_id, version, status, reason, provider_id, channel, issue_no, live_from,
-         token_key_id, source_patient_version, failed_attempts, import_id, user_id, locked_at, issued_at,
+         token_key_id, source_patient_version, failed_attempts, import_id, reissue_of, user_id, locked_at, issued_at,
          expires_at, created_at, updated_at"
     };
 }
@@ -65,6 +66,7 @@ impl Row {
             source_patient_version: invite.source_patient_version,
             failed_attempts: invite.failed_attempts.into(),
             import_id: invite.facts.import_id,
+            reissue_of: invite.reissue_of,
             user_id: invite.user_id,
             locked_at: invite.locked_at,
             issued_at: invite.facts.issued_at,
@@ -103,6 +105,11 @@ pub async fn pending_of(conn: Conn<'_>, patients: &[Uuid]) -> sqlx::Result<Vec<(
     )
 }
 
+/// All invites of patients.
+pub async fn all_of(conn: Conn<'_>, patients: &[Uuid]) -> sqlx::Result<Vec<(Uuid, Uuid)>> {
+    fetch_by_ids!(conn, (Uuid, Uuid), patients, "select id, patient_id from invites where patient_id", "")
+}
+
 /// Invites that lapsed and were not yet said to have, oldest first: invite, patient, clinic.
 pub async fn lapsed(
     conn: Conn<'_>,
@@ -136,6 +143,7 @@ pub async fn put(tx: &mut Tx, rows: &[Row]) -> sqlx::Result<()> {
         .from(rows, "source_patient_version", |r| r.source_patient_version)
         .from(rows, "failed_attempts", |r| r.failed_attempts)
         .from(rows, "import_id", |r| r.import_id)
+        .from(rows, "reissue_of", |r| r.reissue_of)
         .from(rows, "user_id", |r| r.user_id)
         .from(rows, "locked_at", |r| r.locked_at)
         .from(rows, "issued_at", |r| r.issued_at)

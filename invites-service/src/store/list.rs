@@ -11,10 +11,14 @@ use uuid::Uuid;
 /// What to list.
 #[derive(Debug, Clone, Default)]
 pub struct Wanted {
+    /// One invite.
+    pub id: Option<Uuid>,
     /// One patient's.
     pub patient_id: Option<Uuid>,
     /// One status, expiry counted in: what is past it is `expired`, whether or not the sweeper came by.
     pub status: Option<String>,
+    /// One problem, or `any`.
+    pub problem: Option<String>,
     /// One provider's.
     pub provider_id: Option<String>,
     /// Made at or after.
@@ -27,10 +31,43 @@ pub struct Wanted {
     pub limit: i64,
 }
 
+/// An invite, and why its patient needs help.
+#[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
+pub struct Listed {
+    /// The invite.
+    #[sqlx(flatten)]
+    pub row: Row,
+    /// `locked`, `bounced`, `failed` or `expired_unanswered`.
+    pub problem: Option<String>,
+}
+
+/// What of an invite needs a person: an open one that is locked, or whose newest mail did not get through; or the
+/// patient's last one, lapsed, where the patient still has no login.
+macro_rules! problem {
+    () => {
+        "case
+           when status = 'pending' and expires_at > $4 then
+             case when locked_at is not null then 'locked'
+                  else (select case when d.state in ('bounced', 'failed') then d.state end
+                          from deliveries d where d.invite_id = invites.id and d.issue_no = invites.issue_no
+                         order by coalesce(d.queued_at, d.updated_at) desc, d.id desc limit 1)
+             end
+           when status in ('pending', 'expired')
+                and not exists (select 1 from invites later where later.patient_id = invites.patient_id
+                                   and (later.created_at, later.id) > (invites.created_at, invites.id))
+                and exists (select 1 from known_patients p where p.id = invites.patient_id
+                               and p.status = 'pending' and p.user_id is null)
+           then 'expired_unanswered'
+         end"
+    };
+}
+
 const PAGE: &str = concat!(
-    "select ",
+    "select * from (select ",
     invite_columns!(),
-    " from invites
+    ", ",
+    problem!(),
+    " as problem from invites
       where account_id = $1
         and ($2 is null or patient_id = $2)
         and ($3 is null or (case when status = 'pending' and expires_at <= $4 then 'expired' else status end) = $3)
@@ -38,7 +75,9 @@ const PAGE: &str = concat!(
         and ($6 is null or created_at >= $6)
         and ($7 is null or created_at < $7)
         and ($8 is null or (created_at, id) < ($8, $9))
-      order by created_at desc, id desc limit $10"
+        and ($10 is null or id = $10)) as listed
+      where $11 is null or problem = $11 or ($11 = 'any' and problem is not null)
+      order by created_at desc, id desc limit $12"
 );
 
 /// One page.
@@ -47,11 +86,11 @@ pub async fn page(
     account: &AccountId,
     wanted: &Wanted,
     now: DateTime<Utc>,
-) -> sqlx::Result<Vec<Row>> {
+) -> sqlx::Result<Vec<Listed>> {
     let after = wanted.after.map(|(at, id)| (Some(at), Some(id))).unwrap_or_default();
     fetch_all!(
         conn,
-        Row,
+        Listed,
         PAGE,
         account.as_str(),
         wanted.patient_id,
@@ -62,6 +101,8 @@ pub async fn page(
         wanted.created_before,
         after.0,
         after.1,
+        wanted.id,
+        wanted.problem.as_deref(),
         wanted.limit
     )
 }

@@ -54,6 +54,7 @@ struct Row {
     id: Uuid,
     account_id: String,
     version: i64,
+    void_before: i64,
     status: String,
     email: Option<String>,
     first_name: Option<String>,
@@ -70,6 +71,7 @@ impl Row {
             // Stored clinic ids were parsed before they were stored.
             account: AccountId::parse(&self.account_id).ok()?,
             version: self.version,
+            void_before: self.void_before,
             status: status(&self.status),
             email: self.email,
             first_name: self.first_name,
@@ -94,7 +96,7 @@ fn status(word: &str) -> PatientStatus {
 /// transactions wait for each other in a circle.
 pub async fn lock(tx: &mut Tx, ids: &[Uuid]) -> sqlx::Result<HashMap<Uuid, Patient>> {
     const POSTGRES: &str =
-        "select id, account_id, version, status, email, first_name, last_name, date_of_birth,
+        "select id, account_id, version, void_before, status, email, first_name, last_name, date_of_birth,
                 key_id, user_id
            from known_patients where id = any($1) order by id for update";
     let rows = match tx {
@@ -106,7 +108,7 @@ pub async fn lock(tx: &mut Tx, ids: &[Uuid]) -> sqlx::Result<HashMap<Uuid, Patie
             tx.conn(),
             Row,
             ids,
-            "select id, account_id, version, status, email, first_name, last_name, date_of_birth, key_id, user_id
+            "select id, account_id, version, void_before, status, email, first_name, last_name, date_of_birth, key_id, user_id
                from known_patients where id",
             "order by id"
         )?,
@@ -119,7 +121,7 @@ pub async fn find(conn: Conn<'_>, id: Uuid) -> sqlx::Result<Option<Patient>> {
     let row = fetch_optional!(
         conn,
         Row,
-        "select id, account_id, version, status, email, first_name, last_name, date_of_birth, key_id, user_id
+        "select id, account_id, version, void_before, status, email, first_name, last_name, date_of_birth, key_id, user_id
            from known_patients where id = $1",
         id
     )?;

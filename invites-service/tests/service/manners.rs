@@ -81,9 +81,14 @@ async fn the_document_is_whole(door: Door) {
             "/api/invites/bulk/{id}/events",
             "/api/invites/bulk/{id}/patients",
             "/api/invites/bulk/{id}/retry",
+            "/api/invites/history",
             "/api/invites/{id}",
+            "/api/invites/{id}/extend",
+            "/api/invites/{id}/history",
+            "/api/invites/{id}/link",
             "/api/invites/{id}/resend",
             "/api/invites/{id}/revoke",
+            "/api/invites/{id}/unlock",
             "/api/verify_invite"
         ]
     );

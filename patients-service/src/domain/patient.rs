@@ -165,6 +165,7 @@ fn change(
         record: PatientRecord { invites_void_before: void_before, ..next.record() },
         changed: changed.into_iter().map(str::to_owned).collect(),
         reissue_invites: moved && reissue_invites,
+        reissue_from: if moved && reissue_invites { known.invites_void_before } else { 0 },
         import_id,
     })))
 }

@@ -190,15 +190,25 @@ fn unusable(parameter: &'static str, message: &'static str) -> Problem {
     Problem::invalid_query(vec![FieldError::new(parameter, "invalid", message)])
 }
 
+/// How a record is changed.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ChangeQuery {
+    /// Whether open invites, void by a new e-mail address, are issued again to it; true where nobody says.
+    reissue_invites: Option<bool>,
+}
+
 /// Replaces a record: optional fields that are absent are cleared.
 #[utoipa::path(put, path = "/api/patients/{id}", tag = "patients", request_body = PatientBody,
-    params(("id" = Uuid, Path), IfMatch),
+    params(("id" = Uuid, Path), IfMatch, ChangeQuery),
     responses((status = 200, body = PatientAnswer), (status = 410, description = "Erased", body = Problem)))]
 pub async fn replace(
     State(app): State<App>,
     caller: Caller,
     cause: Cause,
     Path(id): Path<Uuid>,
+    Query(how): Query<ChangeQuery>,
     if_match: IfMatch,
     Json(body): Json<PatientBody>,
 ) -> Result<Response, Problem> {
@@ -206,36 +216,37 @@ pub async fn replace(
     let draft = RawDraft::from(body)
         .read(app.core.clock.now().date_naive())
         .map_err(|errors| refusals::problem(Refusal::Invalid(errors)))?;
-    apply(&app, &caller, &cause, id, if_match, draft.into()).await
+    apply(&app, Asked { caller: &caller, cause: &cause, key: None }, id, if_match, (draft.into(), how)).await
 }
 
 /// Changes fields of a record (JSON merge patch).
 #[utoipa::path(patch, path = "/api/patients/{id}", tag = "patients", request_body = PatientPatchBody,
-    params(("id" = Uuid, Path), IfMatch),
+    params(("id" = Uuid, Path), IfMatch, ChangeQuery),
     responses((status = 200, body = PatientAnswer), (status = 410, description = "Erased", body = Problem)))]
 pub async fn change(
     State(app): State<App>,
     caller: Caller,
     cause: Cause,
     Path(id): Path<Uuid>,
+    Query(how): Query<ChangeQuery>,
     if_match: IfMatch,
     Json(body): Json<PatientPatchBody>,
 ) -> Result<Response, Problem> {
     caller.require(Role::Staff)?;
     let patch = body.read(app.core.clock.now().date_naive()).map_err(refusals::problem)?;
-    apply(&app, &caller, &cause, id, if_match, patch).await
+    apply(&app, Asked { caller: &caller, cause: &cause, key: None }, id, if_match, (patch, how)).await
 }
 
 async fn apply(
     app: &App,
-    caller: &Caller,
-    cause: &Cause,
+    asked: Asked<'_>,
     id: Uuid,
     if_match: IfMatch,
-    patch: Patch,
+    (patch, how): (Patch, ChangeQuery),
 ) -> Result<Response, Problem> {
-    let ask = Ask::Change { patch: Box::new(patch), reissue_invites: false, import_id: None };
-    let asked = Asked { caller, cause, key: None };
+    let caller = asked.caller;
+    let reissue_invites = how.reissue_invites.unwrap_or(true);
+    let ask = Ask::Change { patch: Box::new(patch), reissue_invites, import_id: None };
     app.carry_out(asked, id, ask, expected(if_match)).await?.map_err(refusals::about(id))?;
     answer(found(app, caller, id).await?)
 }

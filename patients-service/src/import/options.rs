@@ -83,6 +83,9 @@ pub struct Asked {
     /// What becomes of a row whose patient is on record with other fields: `skip` (default), `update`, `fail`.
     #[serde(default)]
     pub on_match: OnMatch,
+    /// Issue invites again that an address changed by the import voids.
+    #[serde(default)]
+    pub reissue_invites: bool,
     /// The order of day and month, where the file leaves it open.
     pub date_order: Option<DateOrder>,
     /// The file's encoding, such as `windows-1252`, where it is none that is recognised.
@@ -115,6 +118,9 @@ pub struct Asked {
 pub struct Options {
     /// What becomes of a match that differs.
     pub on_match: OnMatch,
+    /// Issue invites again that a changed address voids.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub reissue_invites: bool,
     /// What day and month the person said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub date_order: Option<DateOrder>,
@@ -178,6 +184,7 @@ impl Asked {
         }
         let options = Options {
             on_match: self.on_match,
+            reissue_invites: self.reissue_invites,
             date_order: self.date_order,
             invite: invite.map(|provider_id| Invite {
                 matched: self.invite_matched,

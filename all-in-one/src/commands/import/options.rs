@@ -37,6 +37,9 @@ pub struct Options {
     /// Whether dates such as 3/4/1990 begin with the day or the month; needed only where no date tells.
     #[arg(long, value_name = "ORDER")]
     date_order: Option<DateOrder>,
+    /// Issue the invites again that the import voids by a new address.
+    #[arg(long)]
+    reissue_invites: bool,
     /// How the file's letters are written, such as windows-1252; needed only where it is found wrong.
     #[arg(long, value_name = "NAME")]
     encoding: Option<String>,
@@ -92,6 +95,7 @@ impl Options {
         let yes = |asked: bool| asked.then_some(Value::Bool(true));
         put("dry_run", yes(self.dry_run));
         put("on_match", self.on_match.map(named));
+        put("reissue_invites", yes(self.reissue_invites));
         put("date_order", self.date_order.map(named));
         put("encoding", self.encoding.clone().map(Value::from));
         put("delimiter", self.delimiter.clone().map(Value::from));

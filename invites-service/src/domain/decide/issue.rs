@@ -13,7 +13,7 @@ use shared_events::{Event, Secret};
 use uuid::Uuid;
 
 /// The patient that may be invited.
-fn invitable(book: &Book) -> Result<&Patient, Refusal> {
+pub(super) fn invitable(book: &Book) -> Result<&Patient, Refusal> {
     let patient = book.patient.as_ref().ok_or(Refusal::PatientUnknown)?;
     match patient.status {
         PatientStatus::Erased => Err(Refusal::PatientErased),

@@ -4,7 +4,9 @@ mod accepting;
 mod anything;
 mod issuing;
 mod links;
+mod pending;
 mod reactions;
+mod readdressed;
 
 use super::account::Account;
 use super::decide::{Ask, IssueAsk, Said, decide};
@@ -42,6 +44,7 @@ fn patient() -> Patient {
         id: PATIENT,
         account: AccountId::parse("clinic-1").expect("an id"),
         version: 3,
+        void_before: 0,
         status: PatientStatus::Pending,
         email: Some("Eve@Example.org".into()),
         first_name: Some("Eve".into()),

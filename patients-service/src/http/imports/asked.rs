@@ -15,6 +15,8 @@ pub struct AskedInQuery {
     dry_run: Option<bool>,
     /// What becomes of a row whose patient is on record with other fields: `skip` (default), `update`, `fail`.
     on_match: Option<String>,
+    /// With `on_match=update`: issue invites again that a changed address voids.
+    reissue_invites: Option<bool>,
     /// `dmy` or `mdy`: the order of day and month, where the file leaves it open.
     date_order: Option<String>,
     /// The file's encoding, such as `windows-1252`.
@@ -47,6 +49,7 @@ impl From<AskedInQuery> for Gathered {
         };
         for (name, flag) in [
             ("dry_run", asked.dry_run),
+            ("reissue_invites", asked.reissue_invites),
             ("invite", asked.invite),
             ("invite_matched", asked.invite_matched),
             ("send_email", asked.send_email),
@@ -72,7 +75,7 @@ impl Gathered {
     pub fn part(&mut self, name: &str, text: &str) -> Result<(), Problem> {
         let value = match name {
             "options" => return self.all(text),
-            "dry_run" | "invite" | "invite_matched" | "send_email" | "expiry_days" => {
+            "dry_run" | "reissue_invites" | "invite" | "invite_matched" | "send_email" | "expiry_days" => {
                 serde_json::from_str(text.trim())
                     .map_err(|_| wrong(name, "must be true, false or a number"))?
             }

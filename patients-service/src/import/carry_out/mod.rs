@@ -268,8 +268,11 @@ impl Batch<'_> {
         done: &mut Done,
     ) -> Result<(), Reason> {
         let Some(before) = register.patient(id).cloned() else { return Ok(()) };
-        let ask =
-            Ask::Change { patch: Box::new(patch), reissue_invites: false, import_id: Some(self.import.id) };
+        let ask = Ask::Change {
+            patch: Box::new(patch),
+            reissue_invites: self.import.options.reissue_invites,
+            import_id: Some(self.import.id),
+        };
         match decide(&before, &ask) {
             Ok(Some(event)) => {
                 let key = before.known().map(|known| known.key);
