@@ -16,8 +16,7 @@ pub const PATIENTS: &[Step] =
     steps![1 "core/0001_event_log", 1001 "patients/0001_patients", 1002 "patients/0002_imports"];
 
 /// The database of invites-service.
-pub const INVITES: &[Step] =
-    steps![1 "core/0001_event_log", 1001 "invites/0001_invites", 1002 "invites/0002_bulk", 1003 "invites/0003_deliveries"];
+pub const INVITES: &[Step] = steps![1 "core/0001_event_log", 1001 "invites/0001_invites", 1002 "invites/0002_bulk", 1003 "invites/0003_deliveries"];
 
 /// The event log alone, for tests of the core.
 pub const CORE: &[Step] = steps![1 "core/0001_event_log"];

@@ -1,7 +1,7 @@
 //! Reads what an event means for us, and nothing else of it.
 
-use crate::store::patients::{Personal, Told};
 use crate::domain::Reissue;
+use crate::store::patients::{Personal, Told};
 use crate::store::{clinics, deliveries, links};
 use shared_events::delivery::{Delivery, Purpose};
 use shared_events::invite::RevokeReason;

@@ -8,7 +8,7 @@ mod heard;
 
 use crate::desk::{Command, Invites};
 use crate::domain::decide::{Ask, IssueAsk};
-use crate::domain::{Patient, Reissue, Refusal};
+use crate::domain::{Patient, Refusal, Reissue};
 use crate::store::{self, patients::Told};
 use crate::tokens::Tokens;
 use heard::{Heard, Requested, Voids};

@@ -136,7 +136,8 @@ pub async fn list(
     let mails = deliveries::of(reader.conn(), &caller.account, &ids).await.map_err(lost)?;
     drop(reader);
     // Oldest first, so what is left of each invite is its newest.
-    let newest: HashMap<Uuid, deliveries::Row> = mails.into_iter().map(|mail| (mail.invite_id, mail)).collect();
+    let newest: HashMap<Uuid, deliveries::Row> =
+        mails.into_iter().map(|mail| (mail.invite_id, mail)).collect();
     Ok(Json(page.map(|listed| {
         let delivery = newest.get(&listed.row.id).cloned().map(DeliveryView::of);
         InviteListed { problem: listed.problem, delivery, invite: InviteView::of(listed.row, at) }

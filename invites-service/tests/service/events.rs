@@ -43,7 +43,13 @@ pub fn created(details: PatientDetails) -> Event {
 
 pub fn updated(details: PatientDetails, void_before: i64) -> Event {
     let record = record(details, PatientStatus::Pending, void_before);
-    Event::PatientUpdated(PatientUpdated { record, changed: vec![], reissue_invites: false, reissue_from: 0, import_id: None })
+    Event::PatientUpdated(PatientUpdated {
+        record,
+        changed: vec![],
+        reissue_invites: false,
+        reissue_from: 0,
+        import_id: None,
+    })
 }
 
 pub fn archived(details: PatientDetails, version: i64) -> Event {

@@ -4,8 +4,8 @@
 //! to its own; an invite is issued again once links lead from the version it was made from to the newest that voids. If
 //! something else voided it on the way (an archive, an import), there is no such chain, and never will be.
 
-use super::issue::invitable;
 use super::Said;
+use super::issue::invitable;
 use crate::domain::{Book, Invite, Reissue};
 use chrono::{DateTime, Utc};
 use shared_events::Event;

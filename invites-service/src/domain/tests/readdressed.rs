@@ -69,7 +69,11 @@ fn what_staff_or_an_archive_ended_stays_ended() {
 #[test]
 fn a_chain_of_changes_is_followed_to_its_end_whichever_is_heard_last() {
     assert_eq!(moved(6, &[link(6, 4)]).issued_again(), NOBODY, "the first is not heard yet");
-    assert_eq!(moved(6, &[link(4, 0)]).issued_again(), NOBODY, "the second is not heard yet, or does not ask");
+    assert_eq!(
+        moved(6, &[link(4, 0)]).issued_again(),
+        NOBODY,
+        "the second is not heard yet, or does not ask"
+    );
     assert_eq!(moved(6, &[link(4, 0), link(6, 4)]).issued_again(), [FIRST]);
     // In between the import changed the address and did not ask.
     assert_eq!(moved(6, &[link(6, 5)]).issued_again(), NOBODY);
@@ -89,7 +93,8 @@ fn a_newer_invite_is_enough_unless_the_clinic_wants_more() {
 
 #[test]
 fn all_that_were_open_come_back_where_several_may_be() {
-    let given = given().policy(OpenInvitePolicy::Allow).when(start(), issue(FIRST)).when(day(1), issue(SECOND));
+    let given =
+        given().policy(OpenInvitePolicy::Allow).when(start(), issue(FIRST)).when(day(1), issue(SECOND));
     let given = given.heard(4, RevokeReason::EmailChanged, &[link(4, 0)]);
     assert_eq!(given.issued_again(), [FIRST, SECOND]);
     let fewer = given.policy(OpenInvitePolicy::Supersede);
