@@ -15,21 +15,16 @@ use uuid::Uuid;
 
 pub(super) fn reissue(book: &Book, token_key_id: &str, at: DateTime<Utc>) -> Vec<Said> {
     let Ok(patient) = invitable(book) else { return Vec::new() };
-    // Whoever was invited anew since has what they need; the clinic may want them to have no more.
+    // Where the clinic wants one at a time, whatever was issued later has taken the place of what went before it.
     let one_only = book.settings.open_invite_policy != OpenInvitePolicy::Allow;
-    if one_only && book.open(at).next().is_some() {
-        return Vec::new();
-    }
+    let newest = book.known().max_by_key(|(id, invite)| (invite.created_at, *id)).map(|(id, _)| id);
     let replaced: Vec<Uuid> = book.known().filter_map(|(_, invite)| invite.reissue_of).collect();
     let mut lost: Vec<(Uuid, &Invite, Uuid)> = book
         .known()
-        .filter(|(id, _)| !replaced.contains(id))
+        .filter(|(id, _)| !replaced.contains(id) && (!one_only || newest == Some(*id)))
         .filter_map(|(id, invite)| Some((id, invite, chain(book, invite, patient.void_before)?)))
         .collect();
     lost.sort_by_key(|(id, invite, _)| (invite.created_at, *id));
-    if one_only {
-        lost.drain(..lost.len().saturating_sub(1));
-    }
     let again = |(id, old, cause): (Uuid, &Invite, Uuid)| Said {
         stream: Uuid::new_v5(&cause, id.as_bytes()),
         event: Event::InviteIssued(InviteIssued {
