@@ -35,6 +35,8 @@ pub struct Invite {
     pub failed_attempts: i32,
     /// Since when no fact is looked at any more.
     pub locked_at: Option<DateTime<Utc>>,
+    /// Since when its patient waits for help: they asked for the link, and it could not be sent.
+    pub help_requested_at: Option<DateTime<Utc>>,
     /// The login that accepted it.
     pub user_id: Option<Uuid>,
     /// Version of the patient's stream it was decided from: what voids newer ones spares it.
@@ -130,6 +132,7 @@ fn begun(place: &Place, event: &Event) -> Stands {
         verified_issue: 0,
         failed_attempts: 0,
         locked_at: None,
+        help_requested_at: None,
         user_id,
         source_patient_version: source,
         created_at: place.at,
@@ -166,6 +169,7 @@ impl Invite {
                 next.facts = e.invite.clone();
                 next.token_key_id.clone_from(&e.token_key_id);
                 next.send_email = e.send_email;
+                next.help_requested_at = None;
                 if !e.send_email {
                     next.live_from = e.invite.issue_no;
                 }
@@ -181,11 +185,14 @@ impl Invite {
             Event::InviteUnlocked(_) => {
                 next.failed_attempts = 0;
                 next.locked_at = None;
+                next.help_requested_at = None;
             }
             Event::InviteAccepted(e) => {
                 next.facts = e.invite.clone();
                 next.user_id = Some(e.user_id);
+                next.help_requested_at = None;
             }
+            Event::LinkRequested(e) => next.help_requested_at = (!e.granted).then_some(place.at),
             Event::InviteRevoked(e) => {
                 next.facts = e.invite.clone();
                 next.reason = Some(e.reason);

@@ -8,4 +8,5 @@ pub mod invites;
 pub mod links;
 pub mod list;
 pub mod patients;
+pub mod sessions;
 pub mod working;
