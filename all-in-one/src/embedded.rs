@@ -3,6 +3,7 @@
 
 use crate::data_dir::{DataDir, ISSUER, make_keys};
 use anyhow::{Context, Result};
+use invites_service::limits::Limits;
 use invites_service::service as invites;
 use patients_service::service as patients;
 use shared_host::serve::Hosted;
@@ -29,8 +30,9 @@ pub struct Embedded {
 }
 
 impl Embedded {
-    /// Opens everything in `dir`; makes what is missing. `public_url` begins every link.
-    pub async fn open(dir: &DataDir, public_url: &str, clock: Clock) -> Result<Embedded> {
+    /// Opens everything in `dir`; makes what is missing. `public_url` begins every link; `limits` says how often what
+    /// may be done.
+    pub async fn open(dir: &DataDir, public_url: &str, limits: Limits, clock: Clock) -> Result<Embedded> {
         // The bus first: its file is locked, so a second process on this directory ends here.
         let path = dir.file("bus.db");
         let bus = Bus::open(&format!("embedded:{}", path.display()), Topology::standard())
@@ -59,6 +61,7 @@ impl Embedded {
             verifier,
             clock,
             public_url: public_url.to_owned(),
+            limits,
         })
         .await?;
         Ok(Embedded { patients, invites, bus })

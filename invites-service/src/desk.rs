@@ -12,6 +12,7 @@ pub use load::fold;
 
 use crate::domain::decide::{Ask, decide};
 use crate::domain::{Book, Place, Refusal};
+use crate::limits::{Counter, Room};
 use crate::store::accounts;
 use crate::store::invites::Row;
 use chrono::{DateTime, Utc};
@@ -39,8 +40,21 @@ pub struct Command {
     pub meta: Meta,
     /// When it happened.
     pub at: DateTime<Utc>,
+    /// Which limits it counts against.
+    pub counts: Counts,
     /// The client's name for it.
     pub repeatable: Option<Repeatable>,
+}
+
+/// Which limits a command counts against, if it makes or sends a link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Counts {
+    /// Every one.
+    All,
+    /// All but the clinic's: a bulk job or an import, whose pace is its own.
+    AsJob,
+    /// None: what follows from an event, what is taken over, what an operator does to all.
+    Nothing,
 }
 
 /// A command that was carried out, or had been.
@@ -67,6 +81,8 @@ pub struct Invites {
     pub log: Log,
     /// Makes the events' ids.
     pub clock: Clock,
+    /// How often what may be done.
+    pub counter: Counter,
 }
 
 /// What was decided and is to be written.
@@ -120,30 +136,47 @@ impl Invites {
         optimistic: bool,
     ) -> Result<Vec<Outcome>, Abort> {
         let mut books = load::books(&self.log, tx, commands).await?;
+        let with_books = commands.iter().map(|command| (command, books.get(&command.patient)));
+        let mut room = Room::load(&self.counter, tx, with_books).await?;
         let mut decided = Decided::default();
         let mut outcomes = Vec::with_capacity(commands.len());
-        for command in commands {
+        for (place, command) in commands.iter().enumerate() {
             let outcome = match books.get_mut(&command.patient) {
-                Some(book) => self.decide(command, book, &mut decided),
+                Some(book) => {
+                    book.full = room.full(place, command.at);
+                    self.decide(command, book, &mut decided)
+                }
                 None => Err(Refusal::PatientUnknown),
             };
+            if matches!(outcome, Ok((_, true))) {
+                room.take(place, command.at);
+            }
+            let outcome = outcome.map(|(done, _)| done);
             if outcome.is_err() && command.repeatable.is_some() && optimistic {
                 return Err(Abort::Conflict);
             }
             outcomes.push(outcome);
         }
         write::all(&self.log, tx, &decided, &books, self.clock.now()).await?;
+        room.put(tx).await?;
         self.remember(tx, commands, &outcomes).await?;
         Ok(outcomes)
     }
 
-    fn decide(&self, command: &Command, book: &mut Book, decided: &mut Decided) -> Outcome {
+    /// Decides a command; and whether a link was made or sent, which is what limits count.
+    fn decide(
+        &self,
+        command: &Command,
+        book: &mut Book,
+        decided: &mut Decided,
+    ) -> Result<(Done, bool), Refusal> {
         belongs(command, book)?;
         let said = decide(book, &command.ask, command.at)?;
         let changed = !said.is_empty();
-        let mut wrong_fact = false;
+        let (mut wrong_fact, mut counts) = (false, false);
         for one in said {
             wrong_fact |= matches!(one.event, Event::InviteVerificationFailed(_));
+            counts |= sends_a_link(&one.event);
             let version = book.version(one.stream) + 1;
             write::note_login(command, book, &one, version, decided);
             let event = NewEvent {
@@ -171,7 +204,7 @@ impl Invites {
             return Err(Refusal::NotAccepted);
         }
         let row = command.ask.invite().and_then(|id| Some(Box::new(Row::of(id, book.invite(id)?))));
-        Ok(Done::Now { row, changed })
+        Ok((Done::Now { row, changed }, counts))
     }
 
     /// Ids of what follows from something else are derived from it, so that two who do the same thing
@@ -205,6 +238,14 @@ impl Invites {
         } else {
             Err(Abort::Conflict)
         }
+    }
+}
+
+fn sends_a_link(event: &Event) -> bool {
+    match event {
+        Event::InviteIssued(_) | Event::InviteResent(_) => true,
+        Event::LinkRequested(asked) => asked.granted,
+        _ => false,
     }
 }
 

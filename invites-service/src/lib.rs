@@ -4,6 +4,8 @@
 //! * [`desk`]: groups of commands become events, logins and rows in one transaction.
 //! * [`store`]: what is remembered.
 //! * [`tokens`], [`passwords`]: links and passwords, neither of which is kept in clear anywhere.
+//! * [`logins`]: persons sign in, and set a password anew.
+//! * [`limits`]: how often what may be done.
 //! * [`consumers`]: what patients-service and the mailer said, and what is done about it.
 //! * [`sweeper`]: says that what lapsed has lapsed.
 //! * [`bulk`]: many patients invited at once, in the background.
@@ -15,6 +17,8 @@ pub mod consumers;
 pub mod desk;
 pub mod domain;
 pub mod http;
+pub mod limits;
+pub mod logins;
 pub mod passwords;
 pub mod service;
 pub mod store;

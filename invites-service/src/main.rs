@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result};
 use clap::Parser;
+use invites_service::limits::Limits;
 use invites_service::service::{Invites, NAME, Parts};
 use shared_host::serve::{Hosted, Sockets};
 use shared_host::status::Status;
@@ -40,6 +41,7 @@ async fn run() -> Result<()> {
         verifier: flags.tokens.verifier(&clock)?,
         clock,
         public_url: flags.public_url()?,
+        limits: Limits { proxies: flags.proxies.proxies(), ..Limits::default() },
     })
     .await?;
     let sockets = Sockets::bind(flags.listen, flags.admin_listen).await?;

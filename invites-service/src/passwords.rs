@@ -10,6 +10,11 @@ use tokio::sync::Semaphore;
 /// How many passwords are worked on at once.
 const AT_ONCE: usize = 2;
 
+/// A hash of nothing anybody knows, with the parameters of ours: compared where there is no login, so that the
+/// time an answer takes does not tell whether there is one.
+const NOBODYS: &str =
+    "$argon2id$v=19$m=19456,t=2,p=1$m0xXw1m3cQ0b8s4T2yqkLg$8yq3Zk1n0wq4b7c5s2tH9JvX6mLd0pRfAeGuYiKoNzE";
+
 /// Hashes and checks passwords. Cheap to clone; clones share the limit.
 #[derive(Debug, Clone)]
 pub struct Passwords {
@@ -37,13 +42,15 @@ impl Passwords {
         .await?
     }
 
-    /// Whether the password is the one that was hashed. A login without a hash has no password, and
-    /// none is right.
+    /// Whether the password is the one that was hashed. Where there is no hash none is right, and it takes as
+    /// long to say so.
     pub async fn is_right(&self, password: String, hash: Option<String>) -> Result<bool, Unhashed> {
         self.work(move || {
-            hash.as_deref()
-                .and_then(|hash| PasswordHash::new(hash).ok())
-                .is_some_and(|hash| Argon2::default().verify_password(password.as_bytes(), &hash).is_ok())
+            let is_one_of_ours = hash.is_some();
+            let hash = hash.as_deref().unwrap_or(NOBODYS);
+            let right = PasswordHash::new(hash)
+                .is_ok_and(|hash| Argon2::default().verify_password(password.as_bytes(), &hash).is_ok());
+            right && is_one_of_ours
         })
         .await
     }
@@ -62,13 +69,15 @@ impl Passwords {
 
 #[cfg(test)]
 mod tests {
-    use super::Passwords;
+    use super::*;
 
     #[tokio::test]
     async fn a_password_is_known_again_and_another_is_not() {
         let passwords = Passwords::default();
         let hash = passwords.hash("correct horse battery".into()).await.expect("hashed");
-        assert!(hash.starts_with("$argon2id$"), "{hash}");
+        let parameters = |hash: &str| hash.split('$').take(4).map(str::to_owned).collect::<Vec<_>>();
+        assert_eq!(parameters(&hash), parameters(NOBODYS), "or the time would tell whether there is a login");
+        assert!(PasswordHash::new(NOBODYS).is_ok());
         let right = passwords.is_right("correct horse battery".into(), Some(hash.clone())).await;
         assert!(right.expect("checked"));
         assert!(!passwords.is_right("correct horse".into(), Some(hash)).await.expect("checked"));

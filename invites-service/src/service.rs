@@ -4,6 +4,8 @@ use crate::bulk::worker::Worker;
 use crate::consumers::Hearer;
 use crate::desk;
 use crate::http::{self, Api};
+use crate::limits::{Counter, Limits};
+use crate::logins::Logins;
 use crate::passwords::Passwords;
 use crate::store::working;
 use crate::sweeper::Sweeper;
@@ -19,6 +21,7 @@ use shared_runtime::clock::Clock;
 use shared_runtime::core::{Core, StartError};
 use shared_runtime::group::Group;
 use shared_runtime::keys::Keyring;
+use shared_runtime::limits::Limiter;
 use shared_runtime::secrets::Secrets;
 use shared_runtime::supervise::supervise;
 use std::sync::Arc;
@@ -46,6 +49,8 @@ pub struct Parts {
     pub verifier: Verifier,
     /// Where links lead, such as `https://clinic.example`.
     pub public_url: String,
+    /// How often what may be done, and which proxies are believed on who asks.
+    pub limits: Limits,
 }
 
 /// invites-service, put together. Cheap to clone.
@@ -62,14 +67,22 @@ impl Invites {
     /// # Errors
     /// A database that is away, or a wrapping key that is not the one persons' keys were wrapped with.
     pub async fn new(parts: Parts) -> Result<Invites, StartError> {
-        let Parts { db, keys, bus, clock, secrets, tokens, verifier, public_url } = parts;
+        let Parts { db, keys, bus, clock, secrets, tokens, verifier, public_url, limits } = parts;
         let core = Core::new(NAME, db, keys, bus, &secrets, clock).await?;
-        let desk = desk::Invites { log: core.log.clone(), clock: core.clock.clone() };
+        let counter = Counter { limits, limiter: Limiter::new(&secrets.http.derived("limits")) };
+        let desk =
+            desk::Invites { log: core.log.clone(), clock: core.clock.clone(), counter: counter.clone() };
+        let logins = Logins {
+            core: core.clone(),
+            passwords: Passwords::default(),
+            tokens: Tokens::new(tokens, &public_url),
+            counter,
+        };
         let api = Api {
             group: Group::start(core.db.clone(), Arc::new(desk.clone())),
             core,
-            tokens: Tokens::new(tokens, &public_url),
-            passwords: Passwords::default(),
+            tokens: logins.tokens.clone(),
+            logins,
             bulk_waits: Arc::default(),
             verifier,
             fingerprints: FingerprintKey::new(&secrets.http.derived("idempotency")),
@@ -90,8 +103,8 @@ impl Invites {
         http::router(self.api.clone())
     }
 
-    /// Starts what runs in the background: the relay, the consumer, the sweeper and the worker of bulk jobs,
-    /// each started again when it fails. They end after `stop`; await the handles.
+    /// Starts what runs in the background: the relay, the consumer, the sweeper, the worker of bulk jobs
+    /// and the end of old sessions, each started again when it fails. They end after `stop`; await the handles.
     pub fn work(&self, stop: &CancellationToken) -> Vec<JoinHandle<()>> {
         let core = &self.api.core;
         vec![
@@ -100,6 +113,7 @@ impl Invites {
             core.consume(self.hearer(), stop),
             self.sweep(stop),
             self.invite_in_bulk(stop),
+            self.prune_sessions(stop),
         ]
     }
 
@@ -109,6 +123,19 @@ impl Invites {
             let (worker, until) = (worker.clone(), until.clone());
             async move { worker.run(&until).await }
         })
+    }
+
+    fn prune_sessions(&self, stop: &CancellationToken) -> JoinHandle<()> {
+        let (logins, until) = (self.api.logins.clone(), stop.clone());
+        supervise("old sessions", stop.clone(), move || {
+            let (logins, until) = (logins.clone(), until.clone());
+            async move { logins.prune(&until).await.map_err(|error| error.to_string()) }
+        })
+    }
+
+    /// Persons' logins, for those who would not go through HTTP.
+    pub fn logins(&self) -> &Logins {
+        &self.api.logins
     }
 
     fn sweep(&self, stop: &CancellationToken) -> JoinHandle<()> {

@@ -3,7 +3,7 @@
 //! Only the history depends on it: an invite past its expiry is refused and listed as expired whether
 //! or not the sweeper came by.
 
-use crate::desk::{Command, Invites};
+use crate::desk::{Command, Counts, Invites};
 use crate::domain::Ask;
 use crate::store;
 use shared_events::AccountId;
@@ -69,6 +69,7 @@ impl Sweeper {
                 cause: None,
                 meta: Meta { actor: "system".to_owned(), ..Meta::default() },
                 at: now,
+                counts: Counts::Nothing,
                 repeatable: None,
             };
             ending.spawn(async move { group.submit(command).await });

@@ -25,3 +25,10 @@ pub struct PasswordResetRequested {
     /// When the link dies.
     pub expires_at: DateTime<Utc>,
 }
+
+/// `PasswordReset`: a person set a password with a mailed link. Neither the password nor its hash is said.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PasswordReset {
+    /// Which of the account's resets it was. Its link is dead, and so is every older one.
+    pub reset_no: i32,
+}

@@ -181,6 +181,8 @@ catalogue! {
     AccountLinked(account::AccountPatient) v 1 in "account" by "invites";
     /// A person asked for a new password.
     PasswordResetRequested(account::PasswordResetRequested) v 1 in "account" by "invites";
+    /// A person set a new password; every session of the login ended.
+    PasswordReset(account::PasswordReset) v 1 in "account" by "invites";
 
     /// A mail was accepted for sending.
     DeliveryQueued(delivery::Delivery) v 1 in "delivery" by "mailer";

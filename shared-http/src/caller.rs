@@ -80,8 +80,9 @@ where
     }
 }
 
-/// The one bearer token of a request. Two of them are none: proxies disagree on which one counts.
-pub(crate) fn bearer(headers: &HeaderMap) -> Result<&str, Problem> {
+/// The one bearer token of a request. Two of them are none: proxies disagree on which one counts. 401
+/// `token_missing` or `token_invalid`.
+pub fn bearer(headers: &HeaderMap) -> Result<&str, Problem> {
     let mut given = headers.get_all(header::AUTHORIZATION).iter();
     let first = given.next().ok_or_else(token_missing)?;
     if given.next().is_some() {

@@ -6,6 +6,7 @@
 //! * [`extract`]: bodies, paths and queries whose refusals are problems too; [`maybe`] for merge patch.
 //! * [`caller`]: who asks, and with which role; [`auth`] decides whether their token is believed,
 //!   `jwks` fetches the issuer's keys, [`minter`] issues tokens for the embedded default and for tests.
+//! * [`client`]: who asks, where nobody has signed in: a network address, for limits.
 //! * [`internal`]: the guard of internal routes.
 //! * [`idempotency`], [`precondition`], [`cursor`]: the headers and parameters of careful clients.
 //! * [`mod@manners`]: what surrounds every route: request id, limits, log line, trace context.
@@ -19,6 +20,7 @@
 
 pub mod auth;
 pub mod caller;
+pub mod client;
 pub mod cursor;
 pub mod extract;
 pub mod health;
@@ -39,7 +41,8 @@ mod stall;
 pub mod trace;
 
 pub use auth::{Algorithm, Clock, KeySource, SetupError, Verifier, VerifierConfig};
-pub use caller::{Caller, Role};
+pub use caller::{Caller, Role, bearer};
+pub use client::{Cidr, Client, TrustedProxies};
 pub use cursor::{CursorKey, CursorScope, Limit, Page};
 pub use extract::{Body, Json, Path, Query};
 pub use health::Health;

@@ -6,6 +6,7 @@ use crate::consume::{Consumer, Handler};
 use crate::db::Db;
 use crate::idempotency;
 use crate::keys::{DataKeys, Keyring, KeysError};
+use crate::limits;
 use crate::log::Log;
 use crate::relay::Relay;
 use crate::secrets::Secrets;
@@ -116,10 +117,13 @@ impl Core {
         })
     }
 
-    /// Drops what is too old once; returns how many answers went.
+    /// Drops what is too old once, and limits that nobody is near any more; returns how many answers went.
     pub async fn prune_once(&self) -> sqlx::Result<u64> {
         let mut tx = self.db.begin().await?;
         let pruned = idempotency::prune(&mut tx, self.clock.now()).await?;
+        tx.commit().await?;
+        let mut tx = self.db.begin().await?;
+        limits::prune(&mut tx, self.clock.now()).await?;
         tx.commit().await?;
         Ok(pruned)
     }

@@ -7,6 +7,7 @@
 //! * [`log`]: the event log, which is also the outbox.
 //! * [`group`]: waiting commands, committed in one transaction.
 //! * [`secrets`]: the directory of keys.
+//! * [`limits`]: how often something may be done.
 //! * [`idempotency`]: what a repeated command is answered.
 //! * [`bus`]: the bus door, RabbitMQ or embedded.
 //! * [`relay`]: log to bus.
@@ -21,6 +22,7 @@ pub mod db;
 pub mod group;
 pub mod idempotency;
 pub mod keys;
+pub mod limits;
 pub mod log;
 pub mod relay;
 pub mod retry;

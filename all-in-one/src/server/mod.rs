@@ -9,6 +9,7 @@ pub use answer::{Refused, passes};
 use crate::data_dir::{DataDir, token};
 use crate::embedded::Embedded;
 use anyhow::{Result, bail};
+use invites_service::limits::Limits;
 use own::Own;
 use reqwest::{Client, Method, RequestBuilder, Response};
 use serde::de::DeserializeOwned;
@@ -44,7 +45,7 @@ pub enum Found {
 pub async fn find(dir: &DataDir) -> Result<Found> {
     // Who holds the directory's lock is its server; a file that names an address may be long out of date,
     // and another program may listen there by now.
-    match Embedded::open(dir, "http://127.0.0.1:8080", Clock::System).await {
+    match Embedded::open(dir, "http://127.0.0.1:8080", Limits::default(), Clock::System).await {
         Ok(embedded) => Ok(Found::Idle(Box::new(embedded))),
         Err(error) if in_use(&error) => Ok(Found::Served),
         Err(error) => Err(error),

@@ -1,7 +1,7 @@
 //! Carries bulk jobs out, a batch a transaction, each job in its turn, until none is open.
 
 use super::words_aad;
-use crate::desk::{Command, Invites};
+use crate::desk::{Command, Counts, Invites};
 use crate::domain::bulk::{Filter, State, invite_of};
 use crate::domain::{Ask, IssueAsk};
 use crate::store::bulk::{self as jobs, Job};
@@ -208,6 +208,7 @@ impl Worker {
             cause: Some(job.id),
             meta: job.meta.0.clone(),
             at: self.core.clock.now(),
+            counts: Counts::AsJob,
             repeatable: None,
         }
     }

@@ -6,7 +6,7 @@
 
 mod heard;
 
-use crate::desk::{Command, Invites};
+use crate::desk::{Command, Counts, Invites};
 use crate::domain::decide::{Ask, IssueAsk};
 use crate::domain::{Patient, Refusal, Reissue};
 use crate::store::{self, patients::Told};
@@ -228,10 +228,12 @@ impl Hearer {
         Command {
             account: account.clone(),
             patient,
-            ask,
             cause: Some(cause),
             meta,
             at: self.desk.clock.now(),
+            // An import's invitations go by its own pace; what follows from an event is outside all limits.
+            counts: if matches!(ask, Ask::Issue(_)) { Counts::AsJob } else { Counts::Nothing },
+            ask,
             repeatable: None,
         }
     }

@@ -1,7 +1,7 @@
 //! Reads the books of a group's patients: a handful of queries, however many commands.
 
 use super::{Books, Command};
-use crate::domain::account::Account;
+use crate::domain::account::{Account, Logins};
 use crate::domain::decide::Ask;
 use crate::domain::{Book, Place, Stands};
 use crate::store;
@@ -80,7 +80,7 @@ async fn invites(
     Ok(())
 }
 
-/// The logins at the addresses of patients who accept.
+/// The logins at the addresses of patients who accept, and whether others have the address, too.
 async fn logins(tx: &mut Tx, commands: &[Command], books: &mut Books) -> Result<(), Abort> {
     let accepting = commands.iter().filter(|command| matches!(command.ask, Ask::Accept { .. }));
     let addresses: HashMap<Uuid, String> = accepting
@@ -95,8 +95,13 @@ async fn logins(tx: &mut Tx, commands: &[Command], books: &mut Books) -> Result<
     let wanted: Vec<String> = addresses.values().cloned().collect();
     let found = store::accounts::lock(tx, &wanted).await?;
     for (patient, address) in addresses {
-        if let (Some(book), Some((user_id, version))) = (books.get_mut(&patient), found.get(&address)) {
-            book.account = Some(Account { user_id: *user_id, version: *version });
+        let Some(book) = books.get_mut(&patient) else { continue };
+        let at_address = found.get(&address).into_iter().flatten();
+        let at_address =
+            at_address.map(|(user_id, version)| Account { user_id: *user_id, version: *version });
+        book.logins = Logins { at_address: at_address.collect(), shared: false };
+        if let Some(known) = &book.patient {
+            book.logins.shared = store::patients::share(tx.conn(), known, &address).await?;
         }
     }
     Ok(())

@@ -53,8 +53,9 @@ pub(super) fn note_login(command: &Command, book: &Book, said: &Said, version: i
     let Ask::Accept { invite, issue_no, login, .. } = &command.ask else { return };
     let Some(patient) = &book.patient else { return };
     let new = match (&said.event, login) {
-        (Event::AccountRegistered(_), Login::Register { user_id, hash }) => Some(accounts::New {
+        (Event::AccountRegistered(_), Login::Register { user_id, hash, own }) => Some(accounts::New {
             user_id: *user_id,
+            slot: if *own { *user_id } else { Uuid::nil() },
             email: patient.email.clone().unwrap_or_default(),
             email_norm: patient.address().unwrap_or_default(),
             hash: hash.clone(),

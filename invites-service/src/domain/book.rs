@@ -1,12 +1,13 @@
 //! All that is needed to decide about one patient's invites: what the patient's locked row guards.
 
-use super::account::Account;
+use super::account::{Account, Logins, may_make_own};
 use super::invite::{Invite, Place, Stands};
 use super::patient::Patient;
 use chrono::{DateTime, Utc};
 use shared_events::Event;
 use shared_events::clinic::ClinicSettings;
 use std::collections::BTreeMap;
+use std::time::Duration;
 use uuid::Uuid;
 
 /// Staff changed a patient's address and want the invites that this voided issued again.
@@ -33,8 +34,11 @@ pub struct Book {
     pub invites: BTreeMap<Uuid, Stands>,
     /// What is to be issued again after changes of address; only looked up for re-issues.
     pub reissues: Vec<Reissue>,
-    /// The login at the patient's address; only looked up for acceptances.
-    pub account: Option<Account>,
+    /// The logins at the patient's address; only looked up for acceptances.
+    pub logins: Logins,
+    /// The limit that leaves no room for the command that is decided, if one does: its name, and how long to
+    /// wait.
+    pub full: Option<(&'static str, Duration)>,
 }
 
 impl Book {
@@ -59,11 +63,17 @@ impl Book {
         self.pending().filter(move |(_, invite)| invite.is_open(at))
     }
 
-    /// The version of a stream of this book: an invite's, or the login's.
+    /// Whether the person may make a login of their own beside those that the address has.
+    pub fn may_make_own(&self) -> bool {
+        let logins = self.logins.at_address.len();
+        may_make_own(self.settings.allow_shared_email, self.logins.shared, logins)
+    }
+
+    /// The version of a stream of this book: an invite's, or a login's.
     pub fn version(&self, stream: Uuid) -> i64 {
-        match &self.account {
-            Some(account) if account.user_id == stream => account.version,
-            _ => self.invites.get(&stream).map_or(0, Stands::version),
+        match self.logins.find(stream) {
+            Some(account) => account.version,
+            None => self.invites.get(&stream).map_or(0, Stands::version),
         }
     }
 
@@ -71,7 +81,7 @@ impl Book {
     pub fn evolve(&mut self, place: &Place, event: &Event) {
         match event {
             Event::AccountRegistered(_) | Event::AccountLinked(_) => {
-                self.account = Some(Account { user_id: place.stream, version: place.version });
+                self.logins.put(Account { user_id: place.stream, version: place.version });
                 if let Some(patient) = &mut self.patient {
                     patient.user_id = Some(place.stream);
                 }

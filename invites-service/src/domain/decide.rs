@@ -3,6 +3,7 @@
 mod accept;
 mod end;
 mod issue;
+mod link;
 mod reissue;
 mod staff;
 
@@ -83,6 +84,11 @@ pub enum Ask {
         /// Names that the form collected.
         names: GivenNames,
     },
+    /// A person asks for their link again. Who asks is not known: no fact was given.
+    RequestLink {
+        /// The invite whose link they had, or the patient's newest.
+        invite: Uuid,
+    },
     /// Say that it lapsed, if it did.
     Expire {
         /// Which invite.
@@ -115,6 +121,7 @@ impl Ask {
             | Ask::Open { invite, .. }
             | Ask::Prove { invite, .. }
             | Ask::Accept { invite, .. }
+            | Ask::RequestLink { invite }
             | Ask::Expire { invite } => Some(*invite),
             Ask::Reissue { .. } | Ask::Void { .. } => None,
         }
@@ -170,6 +177,7 @@ pub fn decide(book: &Book, ask: &Ask, at: DateTime<Utc>) -> Result<Vec<Said>, Re
             let said = accept::prove(book, *invite, *issue_no, fact, at)?;
             accept::accept(book, *invite, said, login, names, at)
         }
+        Ask::RequestLink { invite } => Ok(link::request(book, *invite, at)),
         Ask::Expire { invite } => Ok(end::expire(book, *invite, at)),
         Ask::Void { before, reason } => Ok(end::void(book, *before, *reason, at)),
     }

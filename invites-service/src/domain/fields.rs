@@ -3,7 +3,7 @@
 use super::fact::Fact;
 use super::refusal::Refusal;
 use chrono::NaiveDate;
-use shared_events::values::opaque;
+use shared_events::values::{normalise, opaque};
 
 /// A field that cannot be taken as it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,6 +87,11 @@ pub fn name(field: &'static str, text: Option<&str>) -> Result<Option<String>, R
         }
         name => Ok(name),
     }
+}
+
+/// An address as it is compared, not yet known to be anybody's.
+pub fn address(field: &'static str, text: &str) -> Result<String, Refusal> {
+    short(field, text).map(|text| normalise(&text))
 }
 
 fn short(field: &'static str, text: &str) -> Result<String, Refusal> {

@@ -42,6 +42,8 @@ pub struct Invite {
     pub failed_attempts: i32,
     /// Since when no fact is looked at any more.
     pub locked_at: Option<DateTime<Utc>>,
+    /// Since when its patient waits for help: they asked for the link, and it could not be sent.
+    pub help_requested_at: Option<DateTime<Utc>>,
     /// The login that accepted it.
     pub user_id: Option<Uuid>,
     /// Version of the patient's stream it was decided from: what voids newer ones spares it.
@@ -151,6 +153,7 @@ fn first(place: &Place, facts: &InviteFacts, words: &Secret<InviteWords>) -> Inv
         verified_issue: 0,
         failed_attempts: 0,
         locked_at: None,
+        help_requested_at: None,
         user_id: None,
         source_patient_version: 0,
         created_at: place.at,
@@ -188,6 +191,7 @@ impl Invite {
                 next.token_key_id.clone_from(&e.token_key_id);
                 next.link_made_at = place.at;
                 next.send_email = e.send_email;
+                next.help_requested_at = None;
                 if !e.send_email {
                     next.live_from = e.invite.issue_no;
                 }
@@ -203,11 +207,14 @@ impl Invite {
             Event::InviteUnlocked(_) => {
                 next.failed_attempts = 0;
                 next.locked_at = None;
+                next.help_requested_at = None;
             }
             Event::InviteAccepted(e) => {
                 next.facts = e.invite.clone();
                 next.user_id = Some(e.user_id);
+                next.help_requested_at = None;
             }
+            Event::LinkRequested(e) => next.help_requested_at = (!e.granted).then_some(place.at),
             Event::InviteRevoked(e) => {
                 next.facts = e.invite.clone();
                 next.reason = Some(e.reason);

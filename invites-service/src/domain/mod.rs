@@ -1,7 +1,8 @@
 //! Is it allowed, and what then happened? Pure: no clock, no database, no HTTP.
 //!
 //! Everything that concerns one patient's invites is decided from one [`Book`]: the patient, the
-//! clinic's settings, the invites concerned and the login at the patient's address.
+//! clinic's settings, the invites concerned and the logins at the patient's address. [`reset`] decides about one
+//! login.
 
 pub mod account;
 pub mod book;
@@ -13,6 +14,7 @@ pub mod invite;
 pub mod password;
 pub mod patient;
 pub mod refusal;
+pub mod reset;
 
 #[cfg(test)]
 mod tests;

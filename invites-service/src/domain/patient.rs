@@ -79,6 +79,13 @@ impl Patient {
         self.email.as_deref().map(normalise).filter(|address| !address.is_empty())
     }
 
+    /// What a stranger could know of the patient, and would try as a password: address and names.
+    pub fn guessable(&self) -> Vec<String> {
+        let word = |text: &Option<String>| text.clone().unwrap_or_default();
+        let (first, last) = (word(&self.first_name), word(&self.last_name));
+        vec![word(&self.email), format!("{first} {last}"), first, last]
+    }
+
     /// The first letter of the first name, for the page that greets the person.
     pub fn initial(&self) -> Option<String> {
         let first = self.first_name.as_deref()?.trim().chars().next()?;

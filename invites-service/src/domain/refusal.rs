@@ -3,6 +3,7 @@
 use super::fields::FieldError;
 use chrono::{DateTime, Utc};
 use shared_events::invite::InviteStatus;
+use std::time::Duration;
 use uuid::Uuid;
 
 /// Why a command was refused.
@@ -49,6 +50,19 @@ pub enum Refusal {
     PasswordWeak(&'static str),
     /// The address has a login, and this is not its password.
     AccountPasswordWrong,
+    /// The address has a login that was taken over without a password; a mail lets the person set one.
+    PasswordNeeded,
+    /// The address's login is the person's, or it has as many as it may: none can be made beside.
+    OwnLoginNotPossible,
+    /// The link that sets a new password is none, was used, was replaced or is too old.
+    ResetEnded,
+    /// Too often; the name says of what.
+    TooMany {
+        /// Which limit, such as `invite.patient`.
+        limit: &'static str,
+        /// When it may be tried again.
+        wait: Duration,
+    },
     /// The login at the address came, went or changed since the password was worked out: do that again.
     LoginMoved,
     /// Fields that cannot be taken as they are.
@@ -79,6 +93,10 @@ impl Refusal {
             Refusal::AlreadyAccepted => "already_accepted",
             Refusal::PasswordWeak(_) => "password_weak",
             Refusal::AccountPasswordWrong => "account_password_wrong",
+            Refusal::PasswordNeeded => "password_needed",
+            Refusal::OwnLoginNotPossible => "own_login_not_possible",
+            Refusal::ResetEnded => "reset_ended",
+            Refusal::TooMany { .. } => "too_many_requests",
             Refusal::LoginMoved => "login_moved",
             Refusal::Invalid(_) => "invalid_body",
             Refusal::BulkRunning => "bulk_running",

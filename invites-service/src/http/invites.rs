@@ -54,6 +54,8 @@ pub enum ProblemFilter {
     Bounced,
     /// Its newest mail could not be handed over.
     Failed,
+    /// The patient asked for a link that could not be sent.
+    HelpRequested,
     /// The patient's last invite lapsed, and they have no login.
     ExpiredUnanswered,
 }
@@ -65,6 +67,7 @@ impl ProblemFilter {
             ProblemFilter::Locked => "locked",
             ProblemFilter::Bounced => "bounced",
             ProblemFilter::Failed => "failed",
+            ProblemFilter::HelpRequested => "help_requested",
             ProblemFilter::ExpiredUnanswered => "expired_unanswered",
         }
     }

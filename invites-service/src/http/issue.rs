@@ -2,7 +2,7 @@
 
 use super::Api;
 use super::views::{InviteView, InviteWithLink};
-use crate::desk::Command;
+use crate::desk::{Command, Counts};
 use crate::domain::{Ask, FieldError, IssueAsk, Refusal, fields};
 use crate::http::refusals::problem;
 use crate::store;
@@ -113,6 +113,7 @@ pub async fn generate(
         cause: None,
         meta: cause.meta(staff(&caller)),
         at: api.core.clock.now(),
+        counts: Counts::All,
         repeatable: repeatable(&caller, key),
     };
     let done = api.submit(command).await?;

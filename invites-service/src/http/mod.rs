@@ -3,23 +3,28 @@
 //! * [`issue`]: staff invite a patient; [`invites`]: they list, read and revoke; [`pending`]: they keep an open one going;
 //!   [`history`]: what happened.
 //! * [`bulk`]: staff invite many; [`bulk_body`]: what they send; [`bulk_reads`]: how a job stands.
-//! * [`person`]: the patient's side: whose link is it, and signing up.
+//! * [`person`]: the patient's side: whose link is it, and signing up (worked out in [`sign_up`]); [`session`]:
+//!   signing in; [`help`]: a link or a password again; [`public`]: what all of these begin with.
 //! * [`views`]: what answers look like; [`refusals`]: the status and words of every refusal.
 
 pub mod bulk;
 pub mod bulk_body;
 pub mod bulk_reads;
+pub mod help;
 pub mod history;
 pub mod invites;
 pub mod issue;
 pub mod pending;
 pub mod person;
+pub mod public;
 pub mod refusals;
+pub mod session;
+pub mod sign_up;
 pub mod views;
 
-use crate::desk::{Command, Done, Invites};
+use crate::desk::{Command, Counts, Done, Invites};
 use crate::domain::{Ask, Refusal};
-use crate::passwords::Passwords;
+use crate::logins::Logins;
 use crate::store::{self, invites::Row};
 use crate::tokens::Tokens;
 use axum::Router;
@@ -28,12 +33,13 @@ use refusals::problem;
 use shared_events::AccountId;
 use shared_host::requests::{lost, repeatable, unanswered};
 use shared_http::openapi::{self, Document};
-use shared_http::{Caller, CursorKey, FingerprintKey, Key, Problem, Verifier};
+use shared_http::{Caller, CursorKey, FingerprintKey, Key, Problem, TrustedProxies, Verifier};
 use shared_runtime::core::Core;
 use shared_runtime::group::Group;
 use shared_runtime::log::Meta;
 use std::sync::Arc;
 use tokio::sync::Notify;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
@@ -47,8 +53,8 @@ pub struct Api {
     pub group: Group<Invites>,
     /// Makes and reads links.
     pub tokens: Tokens,
-    /// Hashes passwords.
-    pub passwords: Passwords,
+    /// Signs persons in.
+    pub logins: Logins,
     /// Tells the worker of bulk jobs that there is one.
     pub bulk_waits: Arc<Notify>,
     /// Checks staff's tokens.
@@ -62,6 +68,12 @@ pub struct Api {
 impl FromRef<Api> for Verifier {
     fn from_ref(api: &Api) -> Verifier {
         api.verifier.clone()
+    }
+}
+
+impl FromRef<Api> for TrustedProxies {
+    fn from_ref(api: &Api) -> TrustedProxies {
+        api.limits().proxies.clone()
     }
 }
 
@@ -92,13 +104,21 @@ pub fn router(api: Api) -> (Router, Document) {
         .routes(routes!(bulk_reads::events))
         .routes(routes!(person::verify))
         .routes(routes!(person::accept))
+        .routes(routes!(session::sign_in, session::show, session::sign_out))
+        .routes(routes!(help::request_link))
+        .routes(routes!(help::request_reset))
+        .routes(routes!(help::confirm_reset))
         .split_for_parts();
-    let openapi = openapi::describe(
+    let mut openapi = openapi::describe(
         document,
         "Invites",
         env!("CARGO_PKG_VERSION"),
         "Invites a clinic makes to its patients, and the logins of those who took them up.",
     );
+    let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer);
+    let scheme = scheme.description(Some("A person's session: the token that signing in answers.")).build();
+    let components = openapi.components.get_or_insert_default();
+    components.add_security_scheme(session::SCHEME, SecurityScheme::Http(scheme));
     let document = Document { name: "invites", path: "/openapi/invites.json", openapi };
     (router.with_state(api), document)
 }
@@ -155,6 +175,7 @@ impl Api {
             cause: None,
             meta,
             at: self.core.clock.now(),
+            counts: Counts::All,
             repeatable: repeatable(caller, key),
         };
         let done = self.submit(command).await?;

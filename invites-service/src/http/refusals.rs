@@ -1,8 +1,10 @@
 //! The status and the words of every refusal, in one match.
 
 use crate::domain::Refusal;
+use crate::logins::Undone;
 use crate::passwords::Unhashed;
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, StatusCode, header};
+use shared_host::requests::lost;
 use shared_http::{FieldError, Problem};
 use std::time::Duration;
 use uuid::Uuid;
@@ -49,6 +51,13 @@ pub fn problem(refusal: &Refusal) -> Problem {
             .errors([FieldError::new("/password", "password_weak", *why)]),
         Refusal::AccountPasswordWrong => said(StatusCode::FORBIDDEN, "This is not the password of your login")
             .detail("There is a login for this address already. Give its password, or ask for a new one."),
+        Refusal::PasswordNeeded => said(StatusCode::CONFLICT, "Your login has no password yet")
+            .detail("A mail with a link to set one is on its way to your address. Then use this invitation again, with that password."),
+        Refusal::OwnLoginNotPossible => said(StatusCode::CONFLICT, "Another login cannot be made for this address")
+            .detail("There is a login for this address already. Give its password, or ask for a new one."),
+        Refusal::ResetEnded => said(StatusCode::GONE, "This link no longer works")
+            .detail("It may have been used, or be older than an hour, or you have a newer one. If not, ask for a new one."),
+        Refusal::TooMany { limit, wait } => too_many(limit, *wait),
         Refusal::LoginMoved => said(StatusCode::CONFLICT, "The login was changed in the meantime")
             .detail("Please try again."),
         Refusal::Invalid(errors) => Problem::invalid_body(
@@ -63,6 +72,51 @@ pub fn problem(refusal: &Refusal) -> Problem {
     }
 }
 
+/// 429: which limit it is in plain words, and what to do.
+pub(super) fn too_many(limit: &'static str, wait: Duration) -> Problem {
+    let words = match limit {
+        "invite.patient" => {
+            "This patient has had as many links as one patient may within a day. Hand over the link of the open invite, or wait."
+        }
+        "invite.address" => {
+            "This address has had as many links as one address may within a day. Hand over the link of the open invite, or wait."
+        }
+        "invite.clinic" => {
+            "The clinic has invited as many patients one by one as it may within an hour. Wait, or invite many at once with POST /api/invites/bulk, which has a pace of its own."
+        }
+        "invite.resend" => {
+            "This invite was sent again a moment ago. Wait a minute before you send it once more."
+        }
+        _ => "Wait a little, then try again.",
+    };
+    Problem::too_many_requests(wait).detail(words).with("limit", limit)
+}
+
+/// 403 `sign_in_refused`: alike for every reason.
+pub(super) fn sign_in_refused() -> Problem {
+    Problem::new(StatusCode::FORBIDDEN, "sign_in_refused", "Signing in did not work").detail(
+        "Check the address and the password. After many wrong ones only a new password helps: ask for one.",
+    )
+}
+
+/// 401 `session_ended`: the token is none, or no longer one.
+pub(super) fn session_ended() -> Problem {
+    let challenge = HeaderValue::from_static("Bearer realm=\"patient-first\", error=\"invalid_token\"");
+    Problem::new(StatusCode::UNAUTHORIZED, "session_ended", "Please sign in again")
+        .detail(
+            "A session ends after 30 minutes without use, after 12 hours, and when the password is changed.",
+        )
+        .header(header::WWW_AUTHENTICATE, challenge)
+}
+
+/// Something about a login that came to no answer.
+pub(super) fn undone(error: Undone) -> Problem {
+    match error {
+        Undone::Abort(abort) => lost(abort),
+        Undone::Unhashed(error) => unhashed(error),
+    }
+}
+
 /// The words for a patient whom a bulk job could not invite; of the refusal only the code was kept.
 pub(super) fn words_of(code: &str) -> String {
     let of_issuing = [
@@ -72,6 +126,7 @@ pub(super) fn words_of(code: &str) -> String {
         Refusal::PatientAlreadyRegistered,
         Refusal::InviteSystemIsLegacy,
         Refusal::OpenInviteExists { invite: Uuid::nil() },
+        Refusal::TooMany { limit: "invite.patient", wait: Duration::ZERO },
     ];
     let Some(refusal) = of_issuing.iter().find(|refusal| refusal.code() == code) else {
         return "Something went wrong on our side. Try the failed again; the service's log names the cause."

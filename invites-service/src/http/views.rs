@@ -143,7 +143,8 @@ pub struct InviteListed {
     /// The invite.
     #[serde(flatten)]
     pub invite: InviteView,
-    /// Why its patient needs help: `locked`, `bounced`, `failed` or `expired_unanswered`.
+    /// Why its patient needs help: `locked`, `bounced`, `failed`, `help_requested` or
+    /// `expired_unanswered`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(examples("bounced"))]
     pub problem: Option<String>,
@@ -159,7 +160,8 @@ pub struct InviteInFull {
     /// The invite.
     #[serde(flatten)]
     pub invite: InviteView,
-    /// Why its patient needs help: `locked`, `bounced`, `failed` or `expired_unanswered`.
+    /// Why its patient needs help: `locked`, `bounced`, `failed`, `help_requested` or
+    /// `expired_unanswered`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
     /// Its mails, oldest first.

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use shared_runtime::db::{Conn, Rows, Tx};
-use shared_runtime::{execute, fetch_by_texts, fetch_optional};
+use shared_runtime::{execute, fetch_all, fetch_by_texts, fetch_optional};
 use std::collections::HashMap;
 use uuid::Uuid;
 
@@ -18,6 +18,8 @@ pub struct New {
     pub email: String,
     /// The address as it is compared.
     pub email_norm: String,
+    /// All zeros for the first login of an address; its own id for one that stands beside others.
+    pub slot: Uuid,
     /// The password's hash.
     pub hash: String,
     /// Whether the person is known to read the address: they came by a mailed link.
@@ -29,45 +31,69 @@ pub struct New {
 pub struct Credentials {
     /// Which login.
     pub user_id: Uuid,
+    /// The address as it is compared.
+    pub email_norm: String,
     /// None for one taken over: it has no password until a reset.
     pub password_hash: Option<String>,
+    /// Wrong passwords since the last right one.
+    pub failed_sign_ins: i64,
     /// What the check is good for.
     pub version: i64,
 }
 
-/// The login at an address.
-pub async fn at_address(conn: Conn<'_>, email_norm: &str) -> sqlx::Result<Option<Credentials>> {
-    fetch_optional!(
-        conn,
-        Credentials,
-        "select user_id, password_hash, version from accounts where email_norm = $1 and slot = $2",
-        email_norm,
-        Uuid::nil()
-    )
+const OF_ADDRESS: &str = "select user_id, email_norm, password_hash, failed_sign_ins, version from accounts
+                           where email_norm = $1 order by user_id";
+
+/// The logins at an address, in the order of their ids.
+pub async fn at_address(conn: Conn<'_>, email_norm: &str) -> sqlx::Result<Vec<Credentials>> {
+    fetch_all!(conn, Credentials, OF_ADDRESS, email_norm)
+}
+
+/// Locks the logins at addresses, in the order of their ids. A statement of its own: what the next one reads was
+/// committed before the locks were had.
+async fn lock_rows(tx: &mut Tx, addresses: &[String]) -> sqlx::Result<()> {
+    const POSTGRES: &str =
+        "select user_id from accounts where email_norm = any($1) order by user_id for update";
+    match tx {
+        Tx::Postgres(postgres) => {
+            sqlx::query(POSTGRES).bind(addresses.to_vec()).execute(&mut **postgres).await.map(drop)
+        }
+        // SQLite has one writer, and this transaction is it.
+        Tx::Sqlite(_) => Ok(()),
+    }
 }
 
 /// Locks the logins at addresses and reads id and version of each.
-pub async fn lock(tx: &mut Tx, addresses: &[String]) -> sqlx::Result<HashMap<String, (Uuid, i64)>> {
-    const POSTGRES: &str = "select email_norm, user_id, version from accounts
-              where email_norm = any($1) and slot = $2 order by user_id for update";
-    let rows = match tx {
-        Tx::Postgres(postgres) => {
-            sqlx::query_as::<_, (String, Uuid, i64)>(POSTGRES)
-                .bind(addresses.to_vec())
-                .bind(Uuid::nil())
-                .fetch_all(&mut **postgres)
-                .await?
-        }
-        Tx::Sqlite(_) => fetch_by_texts!(
-            tx.conn(),
-            (String, Uuid, i64),
-            addresses,
-            "select email_norm, user_id, version from accounts where email_norm",
-            "and slot = $2",
-            Uuid::nil()
-        )?,
-    };
-    Ok(rows.into_iter().map(|(address, id, version)| (address, (id, version))).collect())
+pub async fn lock(tx: &mut Tx, addresses: &[String]) -> sqlx::Result<HashMap<String, Vec<(Uuid, i64)>>> {
+    lock_rows(tx, addresses).await?;
+    let rows = fetch_by_texts!(
+        tx.conn(),
+        (String, Uuid, i64),
+        addresses,
+        "select email_norm, user_id, version from accounts where email_norm",
+        "order by user_id"
+    )?;
+    let mut found: HashMap<String, Vec<(Uuid, i64)>> = HashMap::new();
+    for (address, id, version) in rows {
+        found.entry(address).or_default().push((id, version));
+    }
+    Ok(found)
+}
+
+/// Locks the logins at one address and reads them.
+pub async fn lock_at(tx: &mut Tx, email_norm: &str) -> sqlx::Result<Vec<Credentials>> {
+    lock_rows(tx, &[email_norm.to_owned()]).await?;
+    at_address(tx.conn(), email_norm).await
+}
+
+/// Reads a login.
+pub async fn find(conn: Conn<'_>, user_id: Uuid) -> sqlx::Result<Option<Credentials>> {
+    fetch_optional!(
+        conn,
+        Credentials,
+        "select user_id, email_norm, password_hash, failed_sign_ins, version from accounts where user_id = $1",
+        user_id
+    )
 }
 
 /// Makes a login. `false` where the address got one meanwhile.
@@ -76,7 +102,7 @@ pub async fn insert(tx: &mut Tx, new: &New, now: DateTime<Utc>) -> sqlx::Result<
         .with("user_id", vec![new.user_id])
         .with("email", vec![new.email.clone()])
         .with("email_norm", vec![new.email_norm.clone()])
-        .with("slot", vec![Uuid::nil()])
+        .with("slot", vec![new.slot])
         .with("password_hash", vec![Some(new.hash.clone())])
         .with("verified", vec![new.verified])
         .with("failed_sign_ins", vec![0_i64])
@@ -102,20 +128,59 @@ pub async fn link(tx: &mut Tx, user_id: Uuid, patient: Uuid) -> sqlx::Result<()>
     tx.insert(rows, "on conflict do nothing").await.map(drop)
 }
 
-/// Counts an attempt at a login's password, before the password is looked at: so many at once as may
-/// come, no more than [`MOST_SIGN_INS`] are looked at. `false` where the login is locked.
-pub async fn attempt(tx: &mut Tx, user_id: Uuid) -> sqlx::Result<bool> {
-    let counted = execute!(
-        tx.conn(),
-        "update accounts set failed_sign_ins = failed_sign_ins + 1
-          where user_id = $1 and failed_sign_ins < $2",
-        user_id,
-        MOST_SIGN_INS
-    )?;
-    Ok(counted == 1)
+/// The patients a login stands for.
+pub async fn patients_of(conn: Conn<'_>, user_id: Uuid) -> sqlx::Result<Vec<Uuid>> {
+    let sql = "select patient_id from account_patients where user_id = $1 order by patient_id";
+    let rows = fetch_all!(conn, (Uuid,), sql, user_id)?;
+    Ok(rows.into_iter().map(|(id,)| id).collect())
 }
 
-/// The password was right: the count begins again.
-pub async fn attempt_was_right(tx: &mut Tx, user_id: Uuid) -> sqlx::Result<()> {
-    execute!(tx.conn(), "update accounts set failed_sign_ins = 0 where user_id = $1", user_id).map(drop)
+/// Counts an attempt at the passwords of an address, before any is looked at: so many at once as may come, no more
+/// than [`MOST_SIGN_INS`] are looked at. Gives the logins to look at: those with a password, not locked.
+pub async fn attempt(tx: &mut Tx, email_norm: &str) -> sqlx::Result<Vec<Credentials>> {
+    let mut counted = Vec::new();
+    for login in lock_at(tx, email_norm).await? {
+        if login.password_hash.is_some() && login.failed_sign_ins < MOST_SIGN_INS {
+            let sql = "update accounts set failed_sign_ins = failed_sign_ins + 1 where user_id = $1";
+            execute!(tx.conn(), sql, login.user_id)?;
+            counted.push(login);
+        }
+    }
+    Ok(counted)
+}
+
+/// The password was right: the login's count begins again. `false` where it is no longer the password. Others of
+/// the address, at whom the attempt was not aimed, get theirs back.
+pub async fn attempt_was_right(
+    tx: &mut Tx,
+    right: &Credentials,
+    counted: &[Credentials],
+) -> sqlx::Result<bool> {
+    lock_rows(tx, std::slice::from_ref(&right.email_norm)).await?;
+    let still = execute!(
+        tx.conn(),
+        "update accounts set failed_sign_ins = 0 where user_id = $1 and password_hash = $2",
+        right.user_id,
+        right.password_hash.as_deref()
+    )?;
+    for other in counted.iter().filter(|other| other.user_id != right.user_id) {
+        let sql = "update accounts set failed_sign_ins = failed_sign_ins - 1
+                    where user_id = $1 and failed_sign_ins > 0";
+        execute!(tx.conn(), sql, other.user_id)?;
+    }
+    Ok(still == 1)
+}
+
+/// A new password, set with a mailed link: the person reads the address, and the count begins again. `false` where
+/// the login was not at the version before.
+pub async fn set_password(tx: &mut Tx, user_id: Uuid, version: i64, hash: &str) -> sqlx::Result<bool> {
+    let set = execute!(
+        tx.conn(),
+        "update accounts set password_hash = $3, verified = true, failed_sign_ins = 0, version = $2
+          where user_id = $1 and version = $2 - 1",
+        user_id,
+        version,
+        hash
+    )?;
+    Ok(set == 1)
 }

@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 use shared_events::AccountId;
 use shared_runtime::db::{Conn, Rows, Tx};
 use shared_runtime::{fetch_all, fetch_by_ids, fetch_optional};
+use std::collections::HashMap;
 use uuid::Uuid;
 
 /// An invite's row.
@@ -28,6 +29,7 @@ pub struct Row {
     pub reissue_of: Option<Uuid>,
     pub user_id: Option<Uuid>,
     pub locked_at: Option<DateTime<Utc>>,
+    pub help_requested_at: Option<DateTime<Utc>>,
     pub issued_at: DateTime<Utc>,
     pub expires_at: DateTime<Utc>,
     pub created_at: DateTime<Utc>,
@@ -39,8 +41,8 @@ pub struct Row {
 macro_rules! invite_columns {
     () => {
         "id, account_id, patient_id, version, status, reason, provider_id, channel, issue_no, live_from,
-         token_key_id, source_patient_version, failed_attempts, import_id, reissue_of, user_id, locked_at, issued_at,
-         expires_at, created_at, updated_at"
+         token_key_id, source_patient_version, failed_attempts, import_id, reissue_of, user_id, locked_at,
+         help_requested_at, issued_at, expires_at, created_at, updated_at"
     };
 }
 
@@ -69,6 +71,7 @@ impl Row {
             reissue_of: invite.reissue_of,
             user_id: invite.user_id,
             locked_at: invite.locked_at,
+            help_requested_at: invite.help_requested_at,
             issued_at: invite.facts.issued_at,
             expires_at: invite.facts.expires_at,
             created_at: invite.created_at,
@@ -92,6 +95,19 @@ pub async fn find(conn: Conn<'_>, account: &AccountId, id: Uuid) -> sqlx::Result
 /// none.
 pub async fn patient_of(conn: Conn<'_>, id: Uuid) -> sqlx::Result<Option<(Uuid, String)>> {
     fetch_optional!(conn, (Uuid, String), "select patient_id, account_id from invites where id = $1", id)
+}
+
+/// The newest invite of each patient that ever had one.
+pub async fn newest_of(conn: Conn<'_>, patients: &[Uuid]) -> sqlx::Result<HashMap<Uuid, Uuid>> {
+    let rows = fetch_by_ids!(
+        conn,
+        (Uuid, Uuid),
+        patients,
+        "select patient_id, id from invites where patient_id",
+        "order by created_at, id"
+    )?;
+    // The last of each is what stays.
+    Ok(rows.into_iter().collect())
 }
 
 /// The invites of patients that nobody has ended yet.
@@ -146,6 +162,7 @@ pub async fn put(tx: &mut Tx, rows: &[Row]) -> sqlx::Result<()> {
         .from(rows, "reissue_of", |r| r.reissue_of)
         .from(rows, "user_id", |r| r.user_id)
         .from(rows, "locked_at", |r| r.locked_at)
+        .from(rows, "help_requested_at", |r| r.help_requested_at)
         .from(rows, "issued_at", |r| r.issued_at)
         .from(rows, "expires_at", |r| r.expires_at)
         .from(rows, "created_at", |r| r.created_at)
@@ -156,7 +173,8 @@ pub async fn put(tx: &mut Tx, rows: &[Row]) -> sqlx::Result<()> {
             version = excluded.version, status = excluded.status, reason = excluded.reason,
             issue_no = excluded.issue_no, live_from = excluded.live_from,
             token_key_id = excluded.token_key_id, failed_attempts = excluded.failed_attempts,
-            user_id = excluded.user_id, locked_at = excluded.locked_at, expires_at = excluded.expires_at,
+            user_id = excluded.user_id, locked_at = excluded.locked_at,
+            help_requested_at = excluded.help_requested_at, expires_at = excluded.expires_at,
             updated_at = excluded.updated_at
           where invites.version < excluded.version",
     )

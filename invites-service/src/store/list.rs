@@ -37,27 +37,29 @@ pub struct Listed {
     /// The invite.
     #[sqlx(flatten)]
     pub row: Row,
-    /// `locked`, `bounced`, `failed` or `expired_unanswered`.
+    /// `locked`, `bounced`, `failed`, `help_requested` or `expired_unanswered`.
     pub problem: Option<String>,
 }
 
-/// What of an invite needs a person: an open one that is locked, or whose newest mail did not get through; or the
-/// patient's last one, lapsed, where the patient still has no login.
+/// What of an invite needs a person: an open one that is locked, whose newest mail did not get through, or whose patient asks for
+/// a link that could not be sent; or the last one of a patient without a login, if it lapsed or the patient asks for a link.
 macro_rules! problem {
     () => {
         "case
-           when status = 'pending' and expires_at > $4 then
-             case when locked_at is not null then 'locked'
-                  else (select case when d.state in ('bounced', 'failed') then d.state end
-                          from deliveries d where d.invite_id = invites.id and d.issue_no = invites.issue_no
-                         order by coalesce(d.queued_at, d.updated_at) desc, d.id desc limit 1)
-             end
-           when status in ('pending', 'expired')
+           when status = 'pending' and expires_at > $4 then coalesce(
+             case when locked_at is not null then 'locked' end,
+             (select case when d.state in ('bounced', 'failed') then d.state end
+                from deliveries d where d.invite_id = invites.id and d.issue_no = invites.issue_no
+               order by coalesce(d.queued_at, d.updated_at) desc, d.id desc limit 1),
+             case when help_requested_at is not null then 'help_requested' end)
+           when status <> 'accepted'
                 and not exists (select 1 from invites later where later.patient_id = invites.patient_id
                                    and (later.created_at, later.id) > (invites.created_at, invites.id))
-                and exists (select 1 from known_patients p where p.id = invites.patient_id
-                               and p.status = 'pending' and p.user_id is null)
-           then 'expired_unanswered'
+           then (select case when help_requested_at is not null and p.status in ('pending', 'inactive')
+                             then 'help_requested'
+                             when invites.status in ('pending', 'expired') and p.status = 'pending'
+                             then 'expired_unanswered' end
+                   from known_patients p where p.id = invites.patient_id and p.user_id is null)
          end"
     };
 }

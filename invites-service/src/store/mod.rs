@@ -10,4 +10,5 @@ pub mod links;
 pub mod list;
 pub mod patients;
 pub mod reissues;
+pub mod sessions;
 pub mod working;

@@ -6,8 +6,9 @@ use crate::domain::patient::ERASED_VERSION;
 use chrono::NaiveDate;
 use shared_events::AccountId;
 use shared_events::patient::PatientStatus;
+use shared_events::values::normalise;
 use shared_runtime::db::{Conn, Rows, Tx};
-use shared_runtime::{execute, fetch_by_ids, fetch_optional};
+use shared_runtime::{execute, fetch_all, fetch_by_ids, fetch_one, fetch_optional};
 use std::collections::{BTreeMap, HashMap};
 use uuid::Uuid;
 
@@ -128,6 +129,44 @@ pub async fn find(conn: Conn<'_>, id: Uuid) -> sqlx::Result<Option<Patient>> {
     Ok(row.and_then(Row::patient))
 }
 
+/// Reads several patients; one that is not known is not in the answer.
+pub async fn find_all(conn: Conn<'_>, ids: &[Uuid]) -> sqlx::Result<Vec<Patient>> {
+    let rows = fetch_by_ids!(
+        conn,
+        Row,
+        ids,
+        "select id, account_id, version, status, email, first_name, last_name, date_of_birth, key_id, user_id
+           from known_patients where id",
+        "order by id"
+    )?;
+    Ok(rows.into_iter().filter_map(Row::patient).collect())
+}
+
+/// Whether another live patient of the same clinic has the patient's address, as far as is known here.
+pub async fn share(conn: Conn<'_>, patient: &Patient, address: &str) -> sqlx::Result<bool> {
+    let (others,) = fetch_one!(
+        conn,
+        (i64,),
+        "select count(*) from known_patients
+          where email_norm = $1 and account_id = $2 and id <> $3 and status in ('pending', 'active')",
+        address,
+        patient.account.as_str(),
+        patient.id
+    )?;
+    Ok(others > 0)
+}
+
+/// Patients at an address, of any clinic, since whoever asks from outside names none.
+pub async fn at_address(conn: Conn<'_>, address: &str, most: i64) -> sqlx::Result<Vec<(Uuid, String)>> {
+    fetch_all!(
+        conn,
+        (Uuid, String),
+        "select id, account_id from known_patients where email_norm = $1 order by id limit $2",
+        address,
+        most
+    )
+}
+
 /// Keeps the newest of what was told. `new_keys` are for patients heard of for the first time, one each;
 /// a known patient keeps its key.
 pub async fn put(tx: &mut Tx, told: &[Told], new_keys: &HashMap<Uuid, Uuid>) -> sqlx::Result<()> {
@@ -140,6 +179,7 @@ pub async fn put(tx: &mut Tx, told: &[Told], new_keys: &HashMap<Uuid, Uuid>) -> 
         .from(&told, "version", |t| t.version)
         .from(&told, "status", |t| t.status.as_str().to_owned())
         .from(&told, "email", |t| t.personal.email.clone())
+        .from(&told, "email_norm", |t| t.personal.email.as_deref().map(normalise))
         .from(&told, "first_name", |t| t.personal.first_name.clone())
         .from(&told, "last_name", |t| t.personal.last_name.clone())
         .from(&told, "date_of_birth", |t| t.personal.date_of_birth)
@@ -153,6 +193,7 @@ pub async fn put(tx: &mut Tx, told: &[Told], new_keys: &HashMap<Uuid, Uuid>) -> 
             rows,
             "on conflict (id) do update set
             version = excluded.version, status = excluded.status, email = excluded.email,
+            email_norm = excluded.email_norm,
             first_name = excluded.first_name, last_name = excluded.last_name,
             date_of_birth = excluded.date_of_birth, preferred_language = excluded.preferred_language,
             void_before = excluded.void_before, clinician_id = excluded.clinician_id,

@@ -13,7 +13,8 @@ testkit::on_both_databases!(
     mails_in_any_order,
     a_bounce_until_it_is_sent_again,
     locked_out,
-    lapsed_unanswered
+    lapsed_unanswered,
+    asked_for_help,
 );
 
 /// What the mailer says of one mail.
@@ -152,4 +153,24 @@ async fn lapsed_unanswered(door: Door) {
     assert_eq!(problems(&world, "expired_unanswered").await, [last.id()]);
     world.issue(twice).await.is(201, "");
     assert_eq!(problems(&world, "expired_unanswered").await, NOBODY);
+}
+
+async fn asked_for_help(door: Door) {
+    let world = World::new(door).await;
+    let (gone, revoked, open) = (world.patient().await, world.patient().await, world.patient().await);
+    let [of_gone, taken_back, fine] =
+        [world.issue(gone).await, world.issue(revoked).await, world.issue(open).await];
+    world.post(&format!("/api/invites/{}/revoke", taken_back.id()), json!({})).await.is(200, "");
+    world.hear(&[world.incoming(gone, 2, archived(details(gone), 2))]).await.expect("heard");
+    for issued in [&of_gone, &taken_back, &fine] {
+        world.public("/api/request_link", json!({ "token": issued.token() })).await.is(202, "");
+    }
+    // Who can be sent the link is sent it; the others need a person.
+    let mut asking = problems(&world, "help_requested").await;
+    asking.sort_unstable();
+    let mut expected = [of_gone.id(), taken_back.id()];
+    expected.sort_unstable();
+    assert_eq!(asking, expected);
+    world.issue(revoked).await.is(201, "");
+    assert_eq!(problems(&world, "any").await, [of_gone.id()]);
 }

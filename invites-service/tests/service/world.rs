@@ -2,6 +2,7 @@
 
 pub use crate::events::*;
 use chrono::{DateTime, TimeDelta, Utc};
+use invites_service::limits::Limits;
 use invites_service::service::{Invites, Parts};
 use invites_service::store::invites as store;
 use reqwest::{Client, Method};
@@ -9,7 +10,7 @@ use serde_json::{Value, json};
 use shared_events::clinic::{ClinicSettings, OpenInvitePolicy, SettingsChanged};
 use shared_events::{AccountId, Envelope, Event, personal};
 use shared_http::{
-    Algorithm, Claims, KeySource, Limits, ManneredConfig, Minter, Role, Verifier, VerifierConfig,
+    Algorithm, Claims, KeySource, ManneredConfig, Minter, Role, Verifier, VerifierConfig,
     generate_signing_key, manners, openapi,
 };
 use shared_runtime::bus::{Bus, Message, Topology};
@@ -17,6 +18,7 @@ use shared_runtime::clock::Clock;
 use shared_runtime::consume::{HandleError, Handler, Incoming};
 use shared_runtime::db::Step;
 use shared_runtime::keys::Keyring;
+use shared_runtime::limits::Limit;
 use shared_runtime::secrets::Secrets;
 use shared_runtime::{Db, fetch_all};
 use std::path::PathBuf;
@@ -39,6 +41,7 @@ pub struct Ground {
     secrets: Secrets,
     tokens: Keyring,
     signing: (String, String),
+    limits: Limits,
     folder: Folder,
     databases: TestDatabases,
 }
@@ -55,7 +58,7 @@ pub struct World {
 }
 
 impl Ground {
-    async fn new(door: Door) -> Ground {
+    async fn new(door: Door, limits: Limits) -> Ground {
         let folder = Folder::new();
         let path = folder.0.join("bus.db");
         let bus = Bus::open(&format!("embedded:{}", path.display()), Topology::standard()).await;
@@ -70,6 +73,7 @@ impl Ground {
             },
             tokens: Keyring::generate("t1"),
             signing: generate_signing_key().expect("a key"),
+            limits,
             folder,
             databases: TestDatabases::in_schemas(door).await,
         }
@@ -91,6 +95,7 @@ impl Ground {
             verifier: Verifier::new(config, now).expect("a verifier"),
             clock: self.clock.clone(),
             public_url: "https://clinic.example".into(),
+            limits: self.limits.clone(),
         });
         opened.await.expect("the service opens")
     }
@@ -128,8 +133,13 @@ impl Answer {
 }
 
 impl World {
+    /// With room for whatever a test does: limits have tests of their own.
     pub async fn new(door: Door) -> World {
-        World::on(Arc::new(Ground::new(door).await)).await
+        World::limited(door, wide()).await
+    }
+
+    pub async fn limited(door: Door, limits: Limits) -> World {
+        World::on(Arc::new(Ground::new(door, limits).await)).await
     }
 
     /// Another copy of the same service: its own pools, writers and socket.
@@ -146,7 +156,7 @@ impl World {
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         let (router, document) = service.router();
         let router = manners(router.merge(openapi::docs(vec![document])), ManneredConfig::default());
-        tokio::spawn(shared_http::run(listener, router, stop.clone(), Limits::default()));
+        tokio::spawn(shared_http::run(listener, router, stop.clone(), shared_http::Limits::default()));
         let minter = Minter::new(&ground.signing.0, "test", "test", now).expect("a minter");
         World { service, clock: ground.clock.clone(), url, client: Client::new(), minter, stop, ground }
     }
@@ -354,6 +364,30 @@ impl World {
 impl Drop for World {
     fn drop(&mut self) {
         self.stop.cancel();
+    }
+}
+
+/// Limits that no test comes near.
+pub fn wide() -> Limits {
+    let wide = |limit: Limit| Limit { burst: 1_000_000, ..limit };
+    let usual = Limits::default();
+    Limits {
+        patient: wide(usual.patient),
+        address: wide(usual.address),
+        clinic: wide(usual.clinic),
+        resend: wide(usual.resend),
+        link: wide(usual.link),
+        reset: wide(usual.reset),
+        verify: wide(usual.verify),
+        accept: wide(usual.accept),
+        session: wide(usual.session),
+        session_address: wide(usual.session_address),
+        request_link: wide(usual.request_link),
+        request_link_address: wide(usual.request_link_address),
+        password_reset: wide(usual.password_reset),
+        password_reset_confirm: wide(usual.password_reset_confirm),
+        password_reset_address: wide(usual.password_reset_address),
+        proxies: usual.proxies,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::end::{lapse, taken_back};
 use super::{MOST_ATTEMPTS, Said};
-use crate::domain::account::{Account, Login};
+use crate::domain::account::Login;
 use crate::domain::{Book, Fact, Invite, Patient, Refusal};
 use chrono::{DateTime, Utc};
 use shared_events::account::AccountPatient;
@@ -96,14 +96,15 @@ pub(super) fn accept(
         return Err(Refusal::NotAccepted);
     };
     let accounted = AccountPatient { patient_id: patient.id, invite_id: Some(id) };
-    let accounted = match (login, &book.account) {
-        (Login::Register { .. }, None) => Event::AccountRegistered(accounted),
-        (Login::Link(Account { user_id, version }), Some(now))
-            if *user_id == now.user_id && *version == now.version =>
-        {
-            Event::AccountLinked(accounted)
-        }
-        _ => return Err(Refusal::LoginMoved),
+    let stands = match login {
+        Login::Register { own: false, .. } => book.logins.at_address.is_empty(),
+        Login::Register { own: true, .. } => book.may_make_own(),
+        Login::Link(account) => book.logins.find(account.user_id) == Some(account),
+    };
+    let accounted = match login {
+        _ if !stands => return Err(Refusal::LoginMoved),
+        Login::Register { .. } => Event::AccountRegistered(accounted),
+        Login::Link(_) => Event::AccountLinked(accounted),
     };
     let user_id = login.user_id();
     let facts = InviteFacts { status: InviteStatus::Accepted, ..invite.facts.clone() };

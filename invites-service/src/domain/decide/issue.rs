@@ -24,6 +24,11 @@ pub(super) fn invitable(book: &Book) -> Result<&Patient, Refusal> {
     }
 }
 
+/// Last of all checks: what cannot be done anyway is told first, since waiting does not mend it.
+fn room(book: &Book) -> Result<(), Refusal> {
+    book.full.map_or(Ok(()), |(limit, wait)| Err(Refusal::TooMany { limit, wait }))
+}
+
 pub(super) fn issue(book: &Book, ask: &IssueAsk, at: DateTime<Utc>) -> Result<Vec<Said>, Refusal> {
     if book.version(ask.invite) > 0 {
         // The id is the command's own, so this is the command itself, repeated.
@@ -45,6 +50,7 @@ pub(super) fn issue(book: &Book, ask: &IssueAsk, at: DateTime<Utc>) -> Result<Ve
 
 fn try_issue(book: &Book, ask: &IssueAsk, at: DateTime<Utc>) -> Result<Vec<Said>, Refusal> {
     let patient = invitable(book)?;
+    room(book)?;
     // A lapsed invite is no open one; it ends now, so that the history tells it in order.
     let mut said: Vec<Said> = book.pending().filter_map(|(id, invite)| lapse(id, invite, at)).collect();
     match book.settings.open_invite_policy {
@@ -99,6 +105,7 @@ pub(super) fn resend(
         return Err(Refusal::Locked);
     }
     invitable(book)?;
+    room(book)?;
     let facts = InviteFacts {
         issue_no: invite.facts.issue_no + 1,
         expires_at: at + invite.runs,

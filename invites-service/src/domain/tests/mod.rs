@@ -74,7 +74,7 @@ impl Given {
     }
 
     fn account(mut self, version: i64) -> Given {
-        self.0.account = Some(Account { user_id: USER, version });
+        self.0.logins.put(Account { user_id: USER, version });
         self
     }
 
@@ -138,7 +138,7 @@ fn prove(invite: Uuid, fact: Fact) -> Ask {
 }
 
 fn accept(invite: Uuid, fact: Fact) -> Ask {
-    let login = Login::Register { user_id: USER, hash: "$argon2id$".into() };
+    let login = Login::Register { user_id: USER, hash: "$argon2id$".into(), own: false };
     Ask::Accept { invite, issue_no: 1, fact, login, names: GivenNames::default() }
 }
 
