@@ -1,7 +1,7 @@
 //! One key per person. They are kept wrapped in a database of their own, so that backups of the log
 //! never hold them, and destroying one makes every copy of that person's events unreadable.
 
-use super::{Keyring, keyring::random, seal};
+use super::{ErasuresError, Keyring, keyring::random, seal};
 use crate::clock::Clock;
 use crate::db::{Db, Rows};
 use crate::{execute, fetch_by_ids, fetch_optional};
@@ -55,9 +55,9 @@ pub enum Found {
 /// The keys of one service's persons. Cheap to clone.
 #[derive(Clone)]
 pub struct DataKeys {
-    db: Db,
+    pub(super) db: Db,
     wrapping: Arc<Keyring>,
-    clock: Clock,
+    pub(super) clock: Clock,
     spare: Arc<tokio::sync::Mutex<Vec<DataKey>>>,
     known: Arc<Mutex<Known>>,
 }
@@ -91,6 +91,9 @@ pub enum KeysError {
     /// An event names a key that the key database never had.
     #[error("data key {0} is not in the key database: was an older backup of it restored?")]
     Missing(Uuid),
+    /// The file of erasures.
+    #[error(transparent)]
+    Erasures(#[from] ErasuresError),
 }
 
 impl DataKeys {
@@ -192,7 +195,8 @@ impl DataKeys {
         Ok(Some(DataKey { id: row.key_id, key }))
     }
 
-    /// Destroys a key. What was sealed with it can never be read again.
+    /// Destroys a key that stands for no person, such as an import's. What was sealed with it can never be read again,
+    /// unless a backup brings it back: see [`super::Erasures`].
     pub async fn erase(&self, id: Uuid) -> Result<(), KeysError> {
         let mut tx = self.db.begin().await?;
         let now = self.clock.now();
@@ -203,8 +207,16 @@ impl DataKeys {
             now
         )?;
         tx.commit().await?;
-        self.known().keys.remove(&id);
+        self.forget([&id]);
         Ok(())
+    }
+
+    /// Remembers keys no longer.
+    pub(super) fn forget<'a>(&self, ids: impl IntoIterator<Item = &'a Uuid>) {
+        let mut known = self.known();
+        for id in ids {
+            known.keys.remove(id);
+        }
     }
 
     /// Opens one stored key, so that a wrong wrapping key is found at the start and not at the first
