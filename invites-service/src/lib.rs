@@ -14,6 +14,7 @@ pub mod bulk;
 pub mod consumers;
 pub mod desk;
 pub mod domain;
+pub mod eraser;
 pub mod http;
 pub mod passwords;
 pub mod service;

@@ -46,6 +46,9 @@ pub enum StartError {
     /// A key that is of no use.
     #[error("the key in {0} of the secrets directory is of no use")]
     Key(&'static str),
+    /// Patients that a restored database brought back could not be forgotten again.
+    #[error("patients who were erased are back in the database and could not be forgotten again: {0}")]
+    Unforgotten(#[from] crate::group::Abort),
     /// Patients that a restored database brought back could not be erased again.
     #[error("patients who were erased are back in the database and could not be erased again: {0}")]
     Unerased(crate::group::Unanswered),

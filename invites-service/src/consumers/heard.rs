@@ -1,5 +1,6 @@
 //! Reads what an event means for us, and nothing else of it.
 
+use crate::domain::patient::ERASED_VERSION;
 use crate::store::patients::{Personal, Told};
 use crate::store::{clinics, links};
 use shared_events::invite::RevokeReason;
@@ -13,6 +14,7 @@ use uuid::Uuid;
 pub(super) enum Heard {
     Clinic(clinics::Told),
     Patient(Told, Voids),
+    Erased(Told, Voids, Uuid),
     Requested(Requested, Voids),
     Mailed(links::Mailed),
     Nothing,
@@ -76,8 +78,12 @@ pub(super) fn hear(incoming: &Incoming) -> Result<Heard, HandleError> {
             settings: e.settings.clone(),
         }),
         Event::PatientErased(e) => {
-            let voids = voids(incoming, &account, e.invites_void_before, RevokeReason::Erased);
-            Heard::Patient(Told::tombstone(patient, account), voids)
+            // Every invite, whatever version it was made from: a log that was restored counts anew.
+            let voids = Voids {
+                before: ERASED_VERSION,
+                ..voids(incoming, &account, e.invites_void_before, RevokeReason::Erased)
+            };
+            Heard::Erased(Told::tombstone(patient, account), voids, e.erasure_id)
         }
         Event::PatientCreated(e) => match record(incoming, account, &e.record, RevokeReason::EmailChanged)? {
             Heard::Patient(told, voids) => Heard::Patient(Told { import_id: e.import_id, ..told }, voids),

@@ -4,6 +4,7 @@ pub mod accounts;
 pub mod bulk;
 pub mod bulk_patients;
 pub mod clinics;
+pub mod erasures;
 pub mod invites;
 pub mod links;
 pub mod list;
