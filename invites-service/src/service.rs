@@ -102,6 +102,7 @@ impl Invites {
         vec![
             core.relay(stop),
             core.prune(stop),
+            core.rewrap(stop),
             core.consume(self.hearer(), stop),
             self.sweep(stop),
             self.invite_in_bulk(stop),

@@ -23,7 +23,7 @@ const LONGEST: usize = 512;
 /// Makes and reads tokens. Cheap to clone.
 #[derive(Clone)]
 pub struct Tokens {
-    keys: Arc<Keyring>,
+    keys: Keyring,
     public_url: Arc<str>,
 }
 
@@ -62,11 +62,16 @@ impl fmt::Debug for Tokens {
 impl Tokens {
     /// Tokens under `keys`, in links to `public_url` (with or without a slash at its end).
     pub fn new(keys: Keyring, public_url: &str) -> Tokens {
-        Tokens { keys: Arc::new(keys), public_url: public_url.trim_end_matches('/').into() }
+        Tokens { keys, public_url: public_url.trim_end_matches('/').into() }
+    }
+
+    /// The keys that make links.
+    pub fn keys(&self) -> &Keyring {
+        &self.keys
     }
 
     /// The key that makes links now.
-    pub fn current_id(&self) -> &str {
+    pub fn current_id(&self) -> String {
         self.keys.current_id()
     }
 
@@ -77,7 +82,7 @@ impl Tokens {
     }
 
     fn token(&self, key_id: &str, named: Named) -> Option<String> {
-        let key = hmac::Key::new(hmac::HMAC_SHA256, self.keys.get(key_id)?);
+        let key = hmac::Key::new(hmac::HMAC_SHA256, &self.keys.get(key_id)?);
         let mut bytes = Vec::with_capacity(1 + key_id.len() + ID_BYTES + ISSUE_BYTES + MAC_BYTES);
         bytes.push(u8::try_from(key_id.len()).ok()?);
         bytes.extend_from_slice(key_id.as_bytes());
@@ -101,7 +106,7 @@ impl Tokens {
         let (length, rest) = body.split_first()?;
         let (key_id, rest) = rest.split_at_checked(usize::from(*length))?;
         let key = self.keys.get(std::str::from_utf8(key_id).ok()?)?;
-        hmac::verify(&hmac::Key::new(hmac::HMAC_SHA256, key), body, mac).ok()?;
+        hmac::verify(&hmac::Key::new(hmac::HMAC_SHA256, &key), body, mac).ok()?;
         let (invite, issue_no) = rest.split_at_checked(ID_BYTES)?;
         let issue_no = u32::from_be_bytes(issue_no.try_into().ok()?);
         Some(Named { invite: Uuid::from_slice(invite).ok()?, issue_no: i32::try_from(issue_no).ok()? })

@@ -11,3 +11,6 @@ create table erased_keys (
     -- SHA-256 over the chain before and the words of the line.
     chain {bytes} not null
 );
+
+-- Which keys are still wrapped under one that is to be retired.
+create index data_keys_by_wrapping on data_keys (wrapping_key) where wrapped is not null;

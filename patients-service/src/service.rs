@@ -132,6 +132,7 @@ impl PatientsService {
             }),
             core.relay(stop),
             core.prune(stop),
+            core.rewrap(stop),
             core.consume(FromInvites { patients: self.desk.clone() }, stop),
             supervise("imports", stop.clone(), move || {
                 let (worker, until) = (worker.clone(), until.clone());

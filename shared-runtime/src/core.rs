@@ -115,6 +115,15 @@ impl Core {
         })
     }
 
+    /// Wraps persons' keys anew after the wrapping key was rotated, until `stop`.
+    pub fn rewrap(&self, stop: &CancellationToken) -> JoinHandle<()> {
+        let (keys, until) = (self.log.keys().clone(), stop.clone());
+        supervise("wrapping", stop.clone(), move || {
+            let (keys, until) = (keys.clone(), until.clone());
+            async move { keys.rewrap(&until).await.map_err(|error| error.to_string()) }
+        })
+    }
+
     /// Drops answers to repeated commands that nobody can ask for any more, until `stop`.
     pub fn prune(&self, stop: &CancellationToken) -> JoinHandle<()> {
         let (core, until) = (self.clone(), stop.clone());

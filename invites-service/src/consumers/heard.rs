@@ -66,7 +66,7 @@ pub(super) fn wanted(event_type: &str) -> bool {
     WANTED.contains(&event_type)
 }
 
-/// Reads an event. Dead where its personal fields are sealed with a key that is not here.
+/// Reads an event. Early where its personal fields are sealed with a key that is not here.
 pub(super) fn hear(incoming: &Incoming) -> Result<Heard, HandleError> {
     let account = AccountId::parse(&incoming.envelope.accountid)
         .map_err(|why| HandleError::Dead(format!("the event's accountid {why}")))?;
@@ -188,7 +188,8 @@ fn readable<'a, T>(secret: &'a Secret<T>, incoming: &Incoming) -> Result<Option<
     match secret {
         Secret::Known(fields) => Ok(Some(fields)),
         Secret::Erased => Ok(None),
-        Secret::Sealed => Err(HandleError::Dead(format!(
+        // A key that was just added may be on its way to this machine.
+        Secret::Sealed => Err(HandleError::Early(format!(
             "the personal fields of {} are sealed with a bus key that is not here",
             incoming.envelope.event_type
         ))),

@@ -249,7 +249,7 @@ impl Hearer {
             message: requested.message.clone(),
             expiry_days: requested.expiry_days,
             import_id: Some(requested.import_id),
-            token_key_id: self.tokens.current_id().to_owned(),
+            token_key_id: self.tokens.current_id(),
         };
         let ask = Ask::Issue(Box::new(ask));
         self.command(requested.patient, &requested.account, ask, requested.cause, requested.meta.clone())

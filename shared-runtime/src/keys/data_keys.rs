@@ -5,6 +5,7 @@ use super::{ErasuresError, Keyring, keyring::random, seal};
 use crate::clock::Clock;
 use crate::db::{Db, Rows};
 use crate::{execute, fetch_by_ids, fetch_optional};
+use chrono::{DateTime, Utc};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -56,7 +57,7 @@ pub enum Found {
 #[derive(Clone)]
 pub struct DataKeys {
     pub(super) db: Db,
-    wrapping: Arc<Keyring>,
+    pub(super) wrapping: Keyring,
     pub(super) clock: Clock,
     spare: Arc<tokio::sync::Mutex<Vec<DataKey>>>,
     known: Arc<Mutex<Known>>,
@@ -68,10 +69,10 @@ struct Known {
 }
 
 #[derive(sqlx::FromRow)]
-struct Row {
-    key_id: Uuid,
-    wrapped: Option<Vec<u8>>,
-    wrapping_key: String,
+pub(super) struct Row {
+    pub(super) key_id: Uuid,
+    pub(super) wrapped: Option<Vec<u8>>,
+    pub(super) wrapping_key: String,
 }
 
 /// Why keys could not be had.
@@ -100,13 +101,7 @@ impl DataKeys {
     /// Keys kept in `db`, wrapped under `wrapping`.
     pub fn new(db: Db, wrapping: Keyring, clock: Clock) -> DataKeys {
         let known = Known { keys: HashMap::new(), since: Instant::now() };
-        DataKeys {
-            db,
-            wrapping: Arc::new(wrapping),
-            clock,
-            spare: Arc::default(),
-            known: Arc::new(Mutex::new(known)),
-        }
+        DataKeys { db, wrapping, clock, spare: Arc::default(), known: Arc::new(Mutex::new(known)) }
     }
 
     /// Takes `count` keys that nobody has used. They are durable before this returns.
@@ -127,16 +122,22 @@ impl DataKeys {
         let keys: Vec<DataKey> =
             (0..count).map(|_| DataKey { id: self.clock.new_id(), key: random() }).collect();
         let now = self.clock.now();
-        let wrapped = |key: &DataKey| Some(self.wrapping.seal(key.id.as_bytes(), key.key.to_vec()).1);
-        let rows = Rows::of("data_keys")
-            .from(&keys, "key_id", |key| key.id)
-            .from(&keys, "wrapped", wrapped)
-            .from(&keys, "wrapping_key", |_| self.wrapping.current_id().to_owned())
-            .from(&keys, "made_at", |_| now);
         let mut tx = self.db.begin().await?;
-        tx.insert(rows, "").await?;
+        tx.insert(self.wrapped(&keys, now), "").await?;
         tx.commit().await?;
         Ok(keys)
+    }
+
+    /// Keys as they are kept.
+    pub(super) fn wrapped(&self, keys: &[DataKey], now: DateTime<Utc>) -> Rows {
+        // The id of the key that did it, in case another one's time comes meanwhile.
+        let wrapped: Vec<(String, Vec<u8>)> =
+            keys.iter().map(|key| self.wrapping.seal(key.id.as_bytes(), key.key.to_vec())).collect();
+        Rows::of("data_keys")
+            .from(keys, "key_id", |key| key.id)
+            .from(&wrapped, "wrapped", |(_, wrapped)| Some(wrapped.clone()))
+            .from(&wrapped, "wrapping_key", |(id, _)| id.clone())
+            .from(keys, "made_at", |_| now)
     }
 
     /// Looks keys up by their ids. One query, or none where all are remembered.
@@ -183,7 +184,7 @@ impl DataKeys {
         Ok(found)
     }
 
-    fn unwrap(&self, row: &Row) -> Result<Option<DataKey>, KeysError> {
+    pub(super) fn unwrap(&self, row: &Row) -> Result<Option<DataKey>, KeysError> {
         let Some(wrapped) = &row.wrapped else { return Ok(None) };
         let wrong = || KeysError::WrongWrappingKey(row.key_id);
         let key = self

@@ -8,10 +8,12 @@
 mod data_keys;
 mod erasure_file;
 mod erasures;
+mod key_file;
 mod keyring;
+mod rewrap;
 pub mod seal;
 
 pub use data_keys::{DataKey, DataKeys, Found, KeysError};
 pub use erasure_file::{ErasureFile, ErasuresError, Tombstone};
 pub use erasures::Erasures;
-pub use keyring::{Keyring, KeyringError};
+pub use keyring::{Described, Keyring, KeyringError};
