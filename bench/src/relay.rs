@@ -38,7 +38,12 @@ pub async fn run(flags: Flags) -> Result<()> {
     let topology = Topology::prefixed("bench.");
     let bus = Bus::open(&flags.bus_url, topology).await?;
     let key = || Keyring::generate("k1");
-    let secrets = Secrets { wrapping: key(), bus: key(), http: key() };
+    let secrets = Secrets {
+        wrapping: key(),
+        bus: key(),
+        http: key(),
+        erasures: std::env::temp_dir().join("bench-erasures.log"),
+    };
     let db = Db::open(&flags.database_url, 8, migrations::CORE).await?;
     let keys_db = Db::open(&flags.keys_url, 4, migrations::KEYS).await?;
     let core = Core::new("patients", db, keys_db, bus.clone(), &secrets, Clock::System).await?;

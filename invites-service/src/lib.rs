@@ -16,6 +16,7 @@ pub mod bulk;
 pub mod consumers;
 pub mod desk;
 pub mod domain;
+pub mod eraser;
 pub mod http;
 pub mod limits;
 pub mod logins;

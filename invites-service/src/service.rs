@@ -3,11 +3,12 @@
 use crate::bulk::worker::Worker;
 use crate::consumers::Hearer;
 use crate::desk;
+use crate::eraser::{self, Eraser};
 use crate::http::{self, Api};
 use crate::limits::{Counter, Limits};
 use crate::logins::Logins;
 use crate::passwords::Passwords;
-use crate::store::working;
+use crate::store::{erasures, working};
 use crate::sweeper::Sweeper;
 use crate::tokens::Tokens;
 use axum::Router;
@@ -25,6 +26,7 @@ use shared_runtime::limits::Limiter;
 use shared_runtime::secrets::Secrets;
 use shared_runtime::supervise::supervise;
 use std::sync::Arc;
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -58,6 +60,7 @@ pub struct Parts {
 pub struct Invites {
     api: Api,
     desk: desk::Invites,
+    erasure_waits: Arc<Notify>,
 }
 
 impl Invites {
@@ -89,7 +92,9 @@ impl Invites {
             cursors: CursorKey::new(&secrets.http.derived("cursors"))
                 .map_err(|_| StartError::Key("http.keys"))?,
         };
-        Ok(Invites { api, desk })
+        let service = Invites { api, desk, erasure_waits: Arc::default() };
+        eraser::forget_again(service.core(), &service.hearer()).await?;
+        Ok(service)
     }
 
     /// What it is built on.
@@ -110,11 +115,26 @@ impl Invites {
         vec![
             core.relay(stop),
             core.prune(stop),
+            core.rewrap(stop),
             core.consume(self.hearer(), stop),
             self.sweep(stop),
             self.invite_in_bulk(stop),
             self.prune_sessions(stop),
+            self.erase(stop),
         ]
+    }
+
+    fn erase(&self, stop: &CancellationToken) -> JoinHandle<()> {
+        let (eraser, until) = (self.eraser(), stop.clone());
+        supervise("invites erasures", stop.clone(), move || {
+            let (eraser, until) = (eraser.clone(), until.clone());
+            async move { eraser.run(&until).await }
+        })
+    }
+
+    /// What forgets erased patients, for those who would not wait for it.
+    pub fn eraser(&self) -> Eraser {
+        Eraser { core: self.core().clone(), waits: self.erasure_waits.clone() }
     }
 
     fn invite_in_bulk(&self, stop: &CancellationToken) -> JoinHandle<()> {
@@ -148,7 +168,11 @@ impl Invites {
 
     /// What hears the events of others, for those who bring them by another way than the bus.
     pub fn hearer(&self) -> Hearer {
-        Hearer { desk: self.desk.clone(), tokens: self.api.tokens.clone() }
+        Hearer {
+            desk: self.desk.clone(),
+            tokens: self.api.tokens.clone(),
+            erasure_waits: self.erasure_waits.clone(),
+        }
     }
 
     /// What ends lapsed invites, for those who would not wait for it.
@@ -160,10 +184,19 @@ impl Invites {
     /// Adds how far it is to the status page.
     pub fn status(&self, status: Status) -> Status {
         let db = self.api.core.db.clone();
-        status.of_core(NAME, &self.api.core).work("bulk_invites", move || {
-            let db = db.clone();
-            async move { working::bulk_invites(&db).await }
-        })
+        status
+            .of_core(NAME, &self.api.core)
+            .work("bulk_invites", move || {
+                let db = db.clone();
+                async move { working::bulk_invites(&db).await }
+            })
+            .work("erasures", {
+                let db = self.api.core.db.clone();
+                move || {
+                    let db = db.clone();
+                    async move { erasures::at_work(&db).await }
+                }
+            })
     }
 
     /// What carries bulk jobs out, for those who would not wait for it.

@@ -30,7 +30,7 @@ const LONGEST: usize = 512;
 /// Makes and reads tokens. Cheap to clone.
 #[derive(Clone)]
 pub struct Tokens {
-    keys: Arc<Keyring>,
+    keys: Keyring,
     public_url: Arc<str>,
 }
 
@@ -103,11 +103,16 @@ impl fmt::Debug for Tokens {
 impl Tokens {
     /// Tokens under `keys`, in links to `public_url` (with or without a slash at its end).
     pub fn new(keys: Keyring, public_url: &str) -> Tokens {
-        Tokens { keys: Arc::new(keys), public_url: public_url.trim_end_matches('/').into() }
+        Tokens { keys, public_url: public_url.trim_end_matches('/').into() }
+    }
+
+    /// The keys that make links.
+    pub fn keys(&self) -> &Keyring {
+        &self.keys
     }
 
     /// The key that makes links now.
-    pub fn current_id(&self) -> &str {
+    pub fn current_id(&self) -> String {
         self.keys.current_id()
     }
 
@@ -124,7 +129,7 @@ impl Tokens {
     }
 
     fn token(&self, kind: Kind, key_id: &str, id: Uuid, number: i32) -> Option<String> {
-        let key = kind.key(self.keys.get(key_id)?);
+        let key = kind.key(&self.keys.get(key_id)?);
         let mut bytes = Vec::with_capacity(1 + key_id.len() + ID_BYTES + ISSUE_BYTES + MAC_BYTES);
         bytes.push(u8::try_from(key_id.len()).ok()?);
         bytes.extend_from_slice(key_id.as_bytes());
@@ -159,7 +164,7 @@ impl Tokens {
         let (length, rest) = body.split_first()?;
         let (key_id, rest) = rest.split_at_checked(usize::from(*length))?;
         let key = self.keys.get(std::str::from_utf8(key_id).ok()?)?;
-        hmac::verify(&kind.key(key), body, mac).ok()?;
+        hmac::verify(&kind.key(&key), body, mac).ok()?;
         let (id, number) = rest.split_at_checked(ID_BYTES)?;
         let number = u32::from_be_bytes(number.try_into().ok()?);
         Some((Uuid::from_slice(id).ok()?, i32::try_from(number).ok()?))

@@ -3,6 +3,8 @@
 //! A command that puts a new patient on record reads nothing: its claims are inserted and counted, and
 //! only where one is taken is the holder looked up, in the next round, alone.
 
+mod erase;
+
 use crate::domain::Refusal;
 use crate::domain::patient::{Ask, Known, Patient, Place, decide};
 use crate::store::{self, clinics::Sharing};
@@ -189,7 +191,10 @@ impl Patients {
     /// stream has moved on.
     pub async fn write(&self, tx: &mut Tx, decided: &[Decided], sharing: &Sharing) -> Result<(), Abort> {
         store::claims::exchange(tx, decided, sharing).await?;
-        let events: Vec<NewEvent> = decided.iter().map(|one| one.event.clone()).collect();
+        // Before the row goes, which knows by what a person is recognised.
+        let requested = self.begin_erasures(tx, decided).await?;
+        let events: Vec<NewEvent> =
+            requested.into_iter().chain(decided.iter().map(|one| one.event.clone())).collect();
         self.log.append(tx, &events).await?;
         store::patients::put(tx, decided).await?;
         Ok(())
@@ -201,7 +206,11 @@ impl Patients {
             .zip(outcomes)
             .filter_map(|(command, outcome)| {
                 let Ok(Done::Now(patient, _)) = outcome else { return None };
-                let status = if matches!(command.ask, Ask::Create { .. }) { 201 } else { 200 };
+                let status = match command.ask {
+                    Ask::Create { .. } => 201,
+                    Ask::Erase { .. } => 202,
+                    _ => 200,
+                };
                 let answered = Answered { status, resource: command.patient, version: patient.version() };
                 Some((command.repeatable.clone()?, answered))
             })

@@ -6,6 +6,7 @@
 //! * [`http`]: what was asked, how it is answered.
 //! * [`consumers`]: what invites-service said, and what is done about it.
 //! * [`import`]: a clinic's register, row by row.
+//! * [`eraser`]: leaves nothing of a person, in the background.
 //! * [`settings`]: changing a clinic's settings.
 //! * [`service`]: all of it put together and run.
 //!
@@ -16,6 +17,7 @@
 pub mod consumers;
 pub mod desk;
 pub mod domain;
+pub mod eraser;
 pub mod http;
 pub mod import;
 pub mod service;

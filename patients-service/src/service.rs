@@ -2,6 +2,7 @@
 
 use crate::consumers::FromInvites;
 use crate::desk::Patients;
+use crate::eraser::{Eraser, restored};
 use crate::http::{self, App};
 use crate::import::worker::Worker;
 use crate::store::working;
@@ -64,7 +65,9 @@ impl PatientsService {
             cursors: CursorKey::new(&parts.secrets.http.derived("cursors"))
                 .map_err(|_| StartError::Key("http.keys"))?,
             import_waits: Arc::default(),
+            erasure_waits: Arc::default(),
         };
+        restored::erase_again(&app.core, &app.patients).await?;
         Ok(PatientsService { app, desk })
     }
 
@@ -87,10 +90,19 @@ impl PatientsService {
     /// Adds how far it is to the status page.
     pub fn status(&self, status: Status) -> Status {
         let db = self.app.core.db.clone();
-        status.of_core(NAME, &self.app.core).work("imports", move || {
-            let db = db.clone();
-            async move { working::imports(&db).await }
-        })
+        status
+            .of_core(NAME, &self.app.core)
+            .work("imports", move || {
+                let db = db.clone();
+                async move { working::imports(&db).await }
+            })
+            .work("erasures", {
+                let db = self.app.core.db.clone();
+                move || {
+                    let db = db.clone();
+                    async move { working::erasures(&db).await }
+                }
+            })
     }
 
     /// The worker of imports; [`PatientsService::work`] runs one.
@@ -102,14 +114,25 @@ impl PatientsService {
         }
     }
 
-    /// Starts what goes on in the background until `stop`: relay, consumer, imports.
+    /// What leaves nothing of erased patients; [`PatientsService::work`] runs one.
+    pub fn eraser(&self) -> Eraser {
+        Eraser { core: self.app.core.clone(), waits: self.app.erasure_waits.clone() }
+    }
+
+    /// Starts what goes on in the background until `stop`: relay, consumer, imports, erasures.
     pub fn work(&self, stop: &CancellationToken) -> Vec<JoinHandle<()>> {
         let core = &self.app.core;
         let worker = self.import_worker();
-        let until = stop.clone();
+        let eraser = self.eraser();
+        let (until, till) = (stop.clone(), stop.clone());
         vec![
+            supervise("erasures", stop.clone(), move || {
+                let (eraser, till) = (eraser.clone(), till.clone());
+                async move { eraser.run(&till).await }
+            }),
             core.relay(stop),
             core.prune(stop),
+            core.rewrap(stop),
             core.consume(FromInvites { patients: self.desk.clone() }, stop),
             supervise("imports", stop.clone(), move || {
                 let (worker, until) = (worker.clone(), until.clone());

@@ -5,7 +5,7 @@ use crate::clock::Clock;
 use crate::consume::{Consumer, Handler};
 use crate::db::Db;
 use crate::idempotency;
-use crate::keys::{DataKeys, Keyring, KeysError};
+use crate::keys::{DataKeys, ErasureFile, Erasures, Keyring, KeysError};
 use crate::limits;
 use crate::log::Log;
 use crate::relay::Relay;
@@ -28,6 +28,8 @@ pub struct Core {
     pub keys_db: Db,
     /// Its event log.
     pub log: Log,
+    /// Destroys keys of persons.
+    pub erasures: Erasures,
     /// The bus.
     pub bus: Bus,
     /// Seals personal fields on the bus.
@@ -45,14 +47,20 @@ pub enum StartError {
     /// A key that is of no use.
     #[error("the key in {0} of the secrets directory is of no use")]
     Key(&'static str),
+    /// Patients that a restored database brought back could not be forgotten again.
+    #[error("patients who were erased are back in the database and could not be forgotten again: {0}")]
+    Unforgotten(#[from] crate::group::Abort),
+    /// Patients that a restored database brought back could not be erased again.
+    #[error("patients who were erased are back in the database and could not be erased again: {0}")]
+    Unerased(crate::group::Unanswered),
     /// The database's first row.
     #[error("the database answered an error: {0}")]
     Db(#[from] sqlx::Error),
 }
 
 impl Core {
-    /// Takes databases that are open, their schemas up to date; checks that the keys fit, and founds the
-    /// log where it is new.
+    /// Takes databases that are open, their schemas up to date; checks that the keys fit, carries out erasures that a
+    /// restored database does not know of, and founds the log where it is new.
     pub async fn new(
         source: &'static str,
         db: Db,
@@ -63,9 +71,18 @@ impl Core {
     ) -> Result<Core, StartError> {
         let keys = DataKeys::new(keys_db.clone(), secrets.wrapping.clone(), clock.clone());
         keys.check().await?;
+        let erasures = Erasures::new(source, keys.clone(), ErasureFile::at(&secrets.erasures));
+        let carried_out = erasures.reconcile().await?;
+        if carried_out > 0 {
+            tracing::warn!(
+                service = source,
+                keys = carried_out,
+                "the file of erasures told of keys that were still here: destroyed again"
+            );
+        }
         let log = Log::new(source, keys, clock.clone());
         log.found(&db).await?;
-        Ok(Core { db, keys_db, log, bus, bus_keys: secrets.bus.clone(), clock })
+        Ok(Core { db, keys_db, log, erasures, bus, bus_keys: secrets.bus.clone(), clock })
     }
 
     /// Relays the log to the bus until `stop`.
@@ -96,6 +113,15 @@ impl Core {
         supervise("consumer", stop.clone(), move || {
             let (consumer, until) = (consumer.clone(), until.clone());
             async move { consumer.run(&until).await.map_err(|error| error.to_string()) }
+        })
+    }
+
+    /// Wraps persons' keys anew after the wrapping key was rotated, until `stop`.
+    pub fn rewrap(&self, stop: &CancellationToken) -> JoinHandle<()> {
+        let (keys, until) = (self.log.keys().clone(), stop.clone());
+        supervise("wrapping", stop.clone(), move || {
+            let (keys, until) = (keys.clone(), until.clone());
+            async move { keys.rewrap(&until).await.map_err(|error| error.to_string()) }
         })
     }
 

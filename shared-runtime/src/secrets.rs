@@ -6,9 +6,10 @@
 //! | `bus.keys` | seals personal fields on the bus | patients and invites |
 //! | `http.keys` | keyed hashes of repeated requests, sealed cursors | every service |
 //! | `tokens.keys` | derives invite links | invites |
+//! | `erasures.log` | tells which keys were destroyed; may be elsewhere | patients and invites |
 
 use crate::keys::{Keyring, KeyringError};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What one service needs of it.
 #[derive(Debug, Clone)]
@@ -19,6 +20,8 @@ pub struct Secrets {
     pub bus: Keyring,
     /// For keyed hashes and cursors.
     pub http: Keyring,
+    /// The file of erasures: one for each key database, on a disk that its backups do not hold.
+    pub erasures: PathBuf,
 }
 
 /// Whether a missing key file is made.
@@ -37,6 +40,7 @@ impl Secrets {
             wrapping: keyring(dir, &format!("wrapping-{service}"), missing)?,
             bus: keyring(dir, "bus", missing)?,
             http: keyring(dir, "http", missing)?,
+            erasures: dir.join("erasures.log"),
         })
     }
 }

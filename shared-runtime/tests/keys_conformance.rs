@@ -83,10 +83,22 @@ async fn a_rotated_wrapping_key_opens_what_the_old_one_wrapped(door: Door) {
     let new = DataKeys::new(world.keys_db.clone(), ring, world.clock.clone());
     new.check().await.unwrap();
     assert!(matches!(new.find(&[key]).await.unwrap()[&key], Found::Key(_)));
-    // Wrapped under the new one, a key does not open with the old one alone.
+    // A copy that runs with the old one learns of the new one where it meets it.
     let newer = new.take(1).await.unwrap()[0].id;
-    let refused = old.find(&[newer]).await.map(drop);
-    assert!(matches!(refused, Err(KeysError::WrongWrappingKey(id)) if id == newer), "{refused:?}");
+    assert!(matches!(old.find(&[newer]).await.unwrap()[&newer], Found::Key(_)));
+    // What the old one wrapped is wrapped anew, and then opens without it; what was destroyed stays so.
+    let gone = old.take(1).await.unwrap()[0].id;
+    new.erase(gone).await.unwrap();
+    assert!(new.wrapped_under("k1").await.unwrap() >= 499);
+    while new.rewrap_once().await.unwrap() > 0 {}
+    assert_eq!(new.wrapped_under("k1").await.unwrap(), 0);
+    new.wrapping().retire("k1").unwrap();
+    let alone = DataKeys::new(world.keys_db.clone(), Keyring::load(&path).unwrap(), world.clock.clone());
+    let found = alone.find(&[key, newer, gone]).await.unwrap();
+    assert!(matches!(
+        (found[&key], found[&newer], found[&gone]),
+        (Found::Key(_), Found::Key(_), Found::Erased)
+    ));
 }
 
 async fn a_service_with_the_wrong_keys_does_not_start_and_says_why(door: Door) {

@@ -199,7 +199,7 @@ impl Worker {
             message,
             expiry_days: job.expiry_days.and_then(|days| u16::try_from(days).ok()),
             import_id: None,
-            token_key_id: self.tokens.current_id().to_owned(),
+            token_key_id: self.tokens.current_id(),
         };
         Command {
             account: account.clone(),

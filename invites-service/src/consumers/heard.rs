@@ -1,6 +1,7 @@
 //! Reads what an event means for us, and nothing else of it.
 
 use crate::domain::Reissue;
+use crate::domain::patient::ERASED_VERSION;
 use crate::store::patients::{Personal, Told};
 use crate::store::{clinics, deliveries, links};
 use shared_events::delivery::{Delivery, Purpose};
@@ -17,6 +18,7 @@ pub(super) enum Heard {
     Patient(Told, Voids),
     /// As `Patient`, and staff want what it voids issued again.
     Readdressed(Told, Voids, Reissue),
+    Erased(Told, Voids, Uuid),
     Requested(Requested, Voids),
     /// Of an invite's mail; and, once it is queued, that older links are dead.
     Delivery(deliveries::Row, Option<links::Mailed>),
@@ -73,7 +75,7 @@ pub(super) fn wanted(event_type: &str) -> bool {
     WANTED.contains(&event_type)
 }
 
-/// Reads an event. Dead where its personal fields are sealed with a key that is not here.
+/// Reads an event. Early where its personal fields are sealed with a key that is not here.
 pub(super) fn hear(incoming: &Incoming) -> Result<Heard, HandleError> {
     let account = AccountId::parse(&incoming.envelope.accountid)
         .map_err(|why| HandleError::Dead(format!("the event's accountid {why}")))?;
@@ -85,8 +87,12 @@ pub(super) fn hear(incoming: &Incoming) -> Result<Heard, HandleError> {
             settings: e.settings.clone(),
         }),
         Event::PatientErased(e) => {
-            let voids = voids(incoming, &account, e.invites_void_before, RevokeReason::Erased);
-            Heard::Patient(Told::tombstone(patient, account), voids)
+            // Every invite, whatever version it was made from: a log that was restored counts anew.
+            let voids = Voids {
+                before: ERASED_VERSION,
+                ..voids(incoming, &account, e.invites_void_before, RevokeReason::Erased)
+            };
+            Heard::Erased(Told::tombstone(patient, account), voids, e.erasure_id)
         }
         Event::PatientCreated(e) => match record(incoming, account, &e.record, RevokeReason::EmailChanged)? {
             Heard::Patient(told, voids) => Heard::Patient(Told { import_id: e.import_id, ..told }, voids),
@@ -227,7 +233,8 @@ fn readable<'a, T>(secret: &'a Secret<T>, incoming: &Incoming) -> Result<Option<
     match secret {
         Secret::Known(fields) => Ok(Some(fields)),
         Secret::Erased => Ok(None),
-        Secret::Sealed => Err(HandleError::Dead(format!(
+        // A key that was just added may be on its way to this machine.
+        Secret::Sealed => Err(HandleError::Early(format!(
             "the personal fields of {} are sealed with a bus key that is not here",
             incoming.envelope.event_type
         ))),

@@ -8,16 +8,22 @@ mod heard;
 
 use crate::desk::{Command, Counts, Invites};
 use crate::domain::decide::{Ask, IssueAsk};
+use crate::domain::patient::ERASED_VERSION;
 use crate::domain::{Patient, Refusal, Reissue};
 use crate::store::{self, patients::Told};
 use crate::tokens::Tokens;
 use heard::{Heard, Requested, Voids};
 use shared_events::AccountId;
+use shared_events::invite::RevokeReason;
 use shared_runtime::Tx;
 use shared_runtime::bus::topology;
 use shared_runtime::consume::{HandleError, Handler, Incoming};
+use shared_runtime::core::Core;
+use shared_runtime::group::Abort;
 use shared_runtime::log::Meta;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+use tokio::sync::Notify;
 use uuid::Uuid;
 
 /// Hears what others say.
@@ -27,6 +33,8 @@ pub struct Hearer {
     pub desk: Invites,
     /// Names the key that new links are made with.
     pub tokens: Tokens,
+    /// Tells the eraser that there is work.
+    pub erasure_waits: Arc<Notify>,
 }
 
 /// A batch, sorted by what is done about it.
@@ -41,6 +49,8 @@ struct Batch {
     reissues: Vec<(Uuid, Reissue)>,
     deliveries: Vec<store::deliveries::Row>,
     mailed: Vec<store::links::Mailed>,
+    /// The patient, the clinic, the erasure, the event that told it.
+    erased: Vec<(Uuid, AccountId, Uuid, Uuid)>,
 }
 
 impl Handler for Hearer {
@@ -66,11 +76,13 @@ impl Handler for Hearer {
         store::links::put(tx, &batch.mailed).await?;
         store::deliveries::put(tx, &batch.deliveries).await?;
         store::reissues::put(tx, &batch.reissues).await?;
-        self.react(tx, &batch, &known).await
+        self.react(tx, &batch, &known).await?;
+        self.begin_erasures(tx, &batch).await
     }
 
     fn committed(&self) {
         self.desk.log.nudge();
+        self.erasure_waits.notify_one();
     }
 }
 
@@ -80,6 +92,11 @@ fn sort(events: &[Incoming]) -> Result<Batch, HandleError> {
         match heard::hear(incoming)? {
             Heard::Clinic(told) => batch.clinics.push(told),
             Heard::Patient(told, voids) => {
+                batch.patients.push(told);
+                batch.note(voids);
+            }
+            Heard::Erased(told, voids, erasure) => {
+                batch.erased.push((told.id, told.account.clone(), erasure, voids.cause));
                 batch.patients.push(told);
                 batch.note(voids);
             }
@@ -145,6 +162,56 @@ impl Batch {
 }
 
 impl Hearer {
+    async fn begin_erasures(&self, tx: &mut Tx, batch: &Batch) -> Result<(), HandleError> {
+        for (patient, account, id, cause) in &batch.erased {
+            let heard = store::erasures::Heard {
+                id: *id,
+                account: account.clone(),
+                patient: *patient,
+                cause: *cause,
+                at: self.desk.clock.now(),
+            };
+            store::erasures::begin(tx, &heard).await?;
+        }
+        Ok(())
+    }
+
+    /// As if the erasure of a patient were heard of: for one that a restored database brought back.
+    ///
+    /// # Errors
+    /// The database is away, or the invites cannot be revoked.
+    pub async fn forget(
+        &self,
+        core: &Core,
+        patient: Uuid,
+        account: &AccountId,
+        erasure: Uuid,
+    ) -> Result<(), Abort> {
+        let told = Told::tombstone(patient, account.clone());
+        let voids = Voids {
+            patient,
+            account: account.clone(),
+            before: ERASED_VERSION,
+            reason: RevokeReason::Erased,
+            certain: true,
+            cause: self.desk.clock.new_id(),
+            meta: Meta { actor: "system".to_owned(), ..Meta::default() },
+        };
+        let mut batch = Batch::default();
+        batch.erased.push((patient, account.clone(), erasure, voids.cause));
+        batch.patients.push(told);
+        batch.note(voids);
+        let mut tx = core.db.begin().await?;
+        let known = store::patients::lock(&mut tx, &[patient]).await?;
+        store::patients::put(&mut tx, &batch.patients, &HashMap::new()).await?;
+        let reacted = match self.react(&mut tx, &batch, &known).await {
+            Ok(()) => self.begin_erasures(&mut tx, &batch).await,
+            failed => failed,
+        };
+        reacted.map_err(|_| Abort::Conflict)?;
+        Ok(tx.commit().await?)
+    }
+
     /// Before anything is written: the desk locks patients in the order of their ids, and so must we.
     async fn lock(&self, tx: &mut Tx, batch: &Batch) -> Result<HashMap<Uuid, Patient>, HandleError> {
         let concerned = batch.concerned();
@@ -206,7 +273,7 @@ impl Hearer {
     }
 
     fn reissue(&self, asker: &Voids) -> Command {
-        let ask = Ask::Reissue { token_key_id: self.tokens.current_id().to_owned() };
+        let ask = Ask::Reissue { token_key_id: self.tokens.current_id() };
         self.command(asker.patient, &asker.account, ask, asker.cause, asker.meta.clone())
     }
 
@@ -218,7 +285,7 @@ impl Hearer {
             message: requested.message.clone(),
             expiry_days: requested.expiry_days,
             import_id: Some(requested.import_id),
-            token_key_id: self.tokens.current_id().to_owned(),
+            token_key_id: self.tokens.current_id(),
         };
         let ask = Ask::Issue(Box::new(ask));
         self.command(requested.patient, &requested.account, ask, requested.cause, requested.meta.clone())

@@ -103,7 +103,7 @@ pub async fn generate(
     let key = key.over(&body.bytes);
     let (patient, ask) = body
         .value
-        .read(api.tokens.current_id(), api.core.clock.new_id())
+        .read(&api.tokens.current_id(), api.core.clock.new_id())
         .map_err(|refusal| problem(&refusal))?;
     api.wait_for(&caller.account, patient).await?;
     let command = Command {

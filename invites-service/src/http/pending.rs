@@ -34,7 +34,7 @@ pub async fn resend(
 ) -> Result<(ETag, Json<InviteWithLink>), Problem> {
     caller.require(Role::Staff)?;
     let meta = cause.meta(staff(&caller));
-    let ask = Ask::Resend { invite, token_key_id: api.tokens.current_id().to_owned() };
+    let ask = Ask::Resend { invite, token_key_id: api.tokens.current_id() };
     let row = api.staff_command(&caller, invite, ask, meta, key.over(&[])).await?;
     Ok((ETag(row.version), Json(api.with_link(row))))
 }

@@ -57,7 +57,7 @@ impl Logins {
                 continue;
             }
             levels.take(bucket, now);
-            let event = standing.request(self.tokens.current_id(), now);
+            let event = standing.request(&self.tokens.current_id(), now);
             self.say(tx, id, &standing, event, meta).await?;
             if !accounts::moved(tx, id, standing.version + 1).await? {
                 return Err(LogError::Conflict.into());

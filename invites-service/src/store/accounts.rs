@@ -184,3 +184,33 @@ pub async fn set_password(tx: &mut Tx, user_id: Uuid, version: i64, hash: &str) 
     )?;
     Ok(set == 1)
 }
+
+/// Ends that logins stand for a patient who was erased. Those that then stand for nobody go; their ids.
+pub async fn leave(tx: &mut Tx, patient: Uuid) -> sqlx::Result<Vec<Uuid>> {
+    let left = fetch_all!(
+        tx.conn(),
+        (Uuid,),
+        "delete from account_patients where patient_id = $1 returning user_id",
+        patient
+    )?;
+    let mut gone = Vec::new();
+    for (user_id,) in left {
+        if let Tx::Postgres(_) = tx {
+            // Another patient's acceptance may link the login at this moment: what is read next knows of it.
+            fetch_all!(
+                tx.conn(),
+                (Uuid,),
+                "select user_id from accounts where user_id = $1 for update",
+                user_id
+            )?;
+        }
+        let deleted = execute!(
+            tx.conn(),
+            "delete from accounts
+              where user_id = $1 and not exists (select 1 from account_patients p where p.user_id = accounts.user_id)",
+            user_id
+        )?;
+        gone.extend((deleted == 1).then_some(user_id));
+    }
+    Ok(gone)
+}

@@ -5,6 +5,7 @@ pub mod bulk;
 pub mod bulk_patients;
 pub mod clinics;
 pub mod deliveries;
+pub mod erasures;
 pub mod invites;
 pub mod links;
 pub mod list;

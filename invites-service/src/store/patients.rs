@@ -264,3 +264,8 @@ impl Told {
         }
     }
 }
+
+/// Forgets which login accepted an erased patient's invite.
+pub async fn unregistered(tx: &mut Tx, patient: Uuid) -> sqlx::Result<()> {
+    execute!(tx.conn(), "update known_patients set user_id = null where id = $1", patient).map(drop)
+}

@@ -195,14 +195,14 @@ async fn what_cannot_be_opened_is_parked(door: Door) {
     let parked = list_parked(db, "invites").await.expect("a list");
     assert_eq!((parked[0].stream_id, parked[0].event_type.as_str()), (sealed, "PatientCreated"));
     world.issue(fine).await.is(201, "");
-    // The same through the hearer: dead, with a reason that names no value.
+    // The same through the hearer: to be tried for a while, with a reason that names no value.
     let mut event = match created(details(sealed)) {
         Event::PatientCreated(event) => event,
         _ => unreachable!(),
     };
     event.record.personal = Secret::Sealed;
     let heard = world.hear(&[world.incoming(sealed, 1, Event::PatientCreated(event))]).await;
-    assert!(matches!(&heard, Err(HandleError::Dead(reason)) if reason.contains("bus key")), "{heard:?}");
+    assert!(matches!(&heard, Err(HandleError::Early(reason)) if reason.contains("bus key")), "{heard:?}");
 }
 
 async fn many_patients_in_one_batch(door: Door) {

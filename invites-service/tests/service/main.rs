@@ -4,6 +4,7 @@ mod bulk;
 mod bulk_orders;
 mod bulk_worker;
 mod bulk_world;
+mod erasing;
 mod events;
 mod hearing;
 mod helping;

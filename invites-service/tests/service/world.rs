@@ -62,6 +62,7 @@ impl Ground {
         let folder = Folder::new();
         let path = folder.0.join("bus.db");
         let bus = Bus::open(&format!("embedded:{}", path.display()), Topology::standard()).await;
+        let erasures = folder.0.join("erasures.log");
         let start: DateTime<Utc> = "2026-03-01T12:00:00Z".parse().expect("a time");
         Ground {
             clock: Clock::manual(start),
@@ -70,6 +71,7 @@ impl Ground {
                 wrapping: Keyring::generate("w1"),
                 bus: Keyring::generate("b1"),
                 http: Keyring::generate("h1"),
+                erasures,
             },
             tokens: Keyring::generate("t1"),
             signing: generate_signing_key().expect("a key"),

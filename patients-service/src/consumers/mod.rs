@@ -3,6 +3,7 @@
 
 use crate::desk::{Command, Patients};
 use crate::domain::Ask;
+use crate::store::erasures;
 use crate::store::imports::invitations::{self, Answer};
 use crate::store::invites::{self, Told};
 use shared_events::invite::InviteStatus;
@@ -45,6 +46,7 @@ impl Handler for FromInvites {
                 | "InviteExpired"
                 | "InviteTakenOver"
                 | "InviteRefused"
+                | "ErasureCompleted"
         )
     }
 
@@ -55,6 +57,7 @@ impl Handler for FromInvites {
         invitations::answered(tx, &answers).await?;
         let mut commands = Vec::new();
         for incoming in events {
+            self.report(tx, incoming).await?;
             commands.extend(activate(incoming)?);
         }
         // In the order in which groups of commands take patients, so that neither waits for the other.
@@ -68,6 +71,14 @@ impl Handler for FromInvites {
 }
 
 impl FromInvites {
+    /// A service has forgotten a person.
+    async fn report(&self, tx: &mut Tx, incoming: &Incoming) -> Result<(), HandleError> {
+        let Event::ErasureCompleted(completed) = &incoming.event else { return Ok(()) };
+        let envelope = &incoming.envelope;
+        let service = envelope.source.trim_start_matches('/');
+        Ok(erasures::report(tx, completed.erasure_id, &envelope.accountid, service, envelope.time).await?)
+    }
+
     async fn carry_out(&self, tx: &mut Tx, commands: &[Command]) -> Result<(), HandleError> {
         if commands.is_empty() {
             return Ok(());

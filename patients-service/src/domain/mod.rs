@@ -1,6 +1,7 @@
 //! Is it allowed, and what then happened? Pure: no clock, no database, no HTTP.
 
 pub mod clinic;
+pub mod erasure;
 pub mod fields;
 pub mod patient;
 pub mod refusal;

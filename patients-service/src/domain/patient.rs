@@ -5,7 +5,8 @@ use super::refusal::Refusal;
 use chrono::{DateTime, Utc};
 use shared_events::patient::{
     ArchiveReason, InvitationRequested, InviteWords, Origin, PatientActivated, PatientArchived,
-    PatientCreated, PatientDetails, PatientRecord, PatientRestored, PatientStatus, PatientUpdated,
+    PatientCreated, PatientDetails, PatientErased, PatientRecord, PatientRestored, PatientStatus,
+    PatientUpdated,
 };
 use shared_events::{AccountId, Email, Event, Secret};
 use uuid::Uuid;
@@ -26,6 +27,8 @@ pub enum Patient {
         version: i64,
         /// When.
         at: DateTime<Utc>,
+        /// Whether the stream says so; else only the key is gone, as after a restore.
+        said: bool,
     },
 }
 
@@ -79,6 +82,13 @@ pub enum Ask {
     },
     /// Take back from the archive.
     Restore,
+    /// Leave nothing personal.
+    Erase {
+        /// When.
+        at: DateTime<Utc>,
+        /// The patient's one erasure, see [`super::erasure::id_of`].
+        erasure_id: Uuid,
+    },
     /// An invite of theirs was accepted.
     Activate {
         /// The person's login.
@@ -117,6 +127,12 @@ pub fn decide(patient: &Patient, ask: &Ask) -> Result<Option<Event>, Refusal> {
             })))
         }
         (Patient::Absent, _) => Err(Refusal::NotFound),
+        (Patient::Known(_), Ask::Erase { at, erasure_id })
+        // The key was destroyed and a restored log does not know: it is told again.
+        | (Patient::Erased { said: false, .. }, Ask::Erase { at, erasure_id }) => {
+            Ok(Some(erased(patient.version() + 1, *at, *erasure_id)))
+        }
+        (Patient::Erased { .. }, Ask::Erase { .. }) => Ok(None),
         // Erased means erased: a late acceptance finds nothing to act on.
         (Patient::Erased { .. }, Ask::Activate { .. }) => Ok(None),
         (Patient::Erased { at, .. }, _) => Err(Refusal::Erased { at: *at }),
@@ -132,6 +148,10 @@ pub fn decide(patient: &Patient, ask: &Ask) -> Result<Option<Event>, Refusal> {
             Ok(activate(known, *user_id, *invite_id))
         }
     }
+}
+
+fn erased(version: i64, erased_at: DateTime<Utc>, erasure_id: Uuid) -> Event {
+    Event::PatientErased(PatientErased { erasure_id, erased_at, invites_void_before: version })
 }
 
 fn created(draft: &Draft) -> PatientRecord {
@@ -262,11 +282,15 @@ impl Patient {
             Event::PatientRestored(e) => self.recorded(place, &e.record, None),
             Event::PatientActivated(e) => self.recorded(place, &e.record, None),
             Event::PatientErased(e) => {
-                Patient::Erased { account: place.account.clone(), version: place.version, at: e.erased_at }
+                let account = place.account.clone();
+                Patient::Erased { account, version: place.version, at: e.erased_at, said: true }
             }
             _ => match self {
                 Patient::Known(known) => Patient::Known(Box::new(Known { version: place.version, ..*known })),
-                other => other,
+                Patient::Erased { account, at, said, .. } => {
+                    Patient::Erased { account, version: place.version, at, said }
+                }
+                Patient::Absent => Patient::Absent,
             },
         }
     }
@@ -278,7 +302,8 @@ impl Patient {
         };
         let (Secret::Known(details), Some(key)) = (&record.personal, place.key) else {
             // The key is gone: the tombstone follows in the stream, or is on its way.
-            return Patient::Erased { account: place.account.clone(), version: place.version, at: place.at };
+            let account = place.account.clone();
+            return Patient::Erased { account, version: place.version, at: place.at, said: false };
         };
         Patient::Known(Box::new(Known {
             account: place.account.clone(),

@@ -2,6 +2,7 @@
 
 mod answers;
 mod clinic;
+mod erasures;
 mod imports;
 mod patients;
 mod refusals;
@@ -39,6 +40,8 @@ pub struct App {
     pub cursors: CursorKey,
     /// Tells the import worker that there is work.
     pub import_waits: Arc<Notify>,
+    /// Tells the eraser that there is work.
+    pub erasure_waits: Arc<Notify>,
 }
 
 impl FromRef<App> for Verifier {
@@ -60,6 +63,8 @@ pub fn router(app: App) -> (Router, Document) {
         .routes(routes!(patients::read, patients::replace, patients::change, patients::archive))
         .routes(routes!(patients::restore))
         .routes(routes!(patients::history))
+        .routes(routes!(erasures::erase))
+        .routes(routes!(erasures::read))
         .routes(routes!(clinic::read, clinic::change))
         // Read as a stream, whose bytes are counted there.
         .merge(OpenApiRouter::new().routes(routes!(imports::start::start)).layer(DefaultBodyLimit::disable()))

@@ -3,6 +3,7 @@
 
 use super::decide::Holder;
 use crate::desk::fold;
+use crate::domain::erasure::Traces;
 use crate::domain::fields::{Claim, ClaimKind, claims};
 use crate::domain::patient::Place;
 use crate::domain::{Draft, Patient};
@@ -171,6 +172,13 @@ impl Rehearsal<'_> {
         let event = PatientCreated { record, origin: Origin::Import, import_id: Some(self.import) };
         Ok(Patient::Absent.evolve(&place, &Event::PatientCreated(event)))
     }
+}
+
+/// What a dry run keeps of claims that a person may have made.
+pub fn hashes(account: &AccountId, traces: &Traces) -> Vec<Vec<u8>> {
+    let claim = |kind, value: &String| hash(&Claim { account: account.clone(), kind, value: value.clone() });
+    let emails = traces.emails().map(|value| claim(ClaimKind::Email, value));
+    emails.chain(traces.external_ids().map(|value| claim(ClaimKind::ExternalId, value))).collect()
 }
 
 /// A claim without what is claimed: a dry run's register says nothing to who reads the table.

@@ -2,6 +2,7 @@
 
 pub mod claims;
 pub mod clinics;
+pub mod erasures;
 pub mod imports;
 pub mod invites;
 pub mod list;

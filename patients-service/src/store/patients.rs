@@ -4,6 +4,7 @@ use crate::desk::Decided;
 use crate::domain::{Known, Patient};
 use chrono::{DateTime, NaiveDate, Utc};
 use shared_events::AccountId;
+use shared_events::patient::PatientDetails;
 use shared_events::values::normalise;
 use shared_runtime::db::{Conn, Rows, Tx};
 use shared_runtime::{execute, fetch_optional};
@@ -135,4 +136,33 @@ fn search(known: &Known) -> String {
         "{} {} {}\n{}\n{external}",
         details.first_name, details.last_name, details.first_name, details.email
     ))
+}
+
+#[derive(sqlx::FromRow)]
+struct Details {
+    email: String,
+    first_name: String,
+    last_name: String,
+    phone: Option<String>,
+    external_id: Option<String>,
+}
+
+/// By what a patient's row is recognised; none where there is no row.
+pub async fn details(conn: Conn<'_>, id: Uuid) -> sqlx::Result<Option<PatientDetails>> {
+    let row = fetch_optional!(
+        conn,
+        Details,
+        "select email, first_name, last_name, phone, external_id from patients where id = $1",
+        id
+    )?;
+    Ok(row.map(|row| PatientDetails {
+        email: row.email,
+        first_name: row.first_name,
+        last_name: row.last_name,
+        phone: row.phone,
+        external_id: row.external_id,
+        date_of_birth: None,
+        notes: None,
+        clinician_name: None,
+    }))
 }

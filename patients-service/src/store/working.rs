@@ -10,3 +10,9 @@ pub async fn imports(db: &Db) -> sqlx::Result<i64> {
     let (count,) = fetch_one!(reader.conn(), (i64,), running)?;
     Ok(count)
 }
+
+/// How many erasures have something left to be done here.
+pub async fn erasures(db: &Db) -> sqlx::Result<i64> {
+    let mut reader = db.read().await?;
+    super::erasures::at_work(reader.conn()).await
+}

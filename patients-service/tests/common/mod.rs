@@ -16,6 +16,7 @@ use shared_http::{
 use shared_runtime::Db;
 use shared_runtime::bus::{Bus, Topology};
 use shared_runtime::clock::Clock;
+use shared_runtime::core::StartError;
 use shared_runtime::keys::Keyring;
 use shared_runtime::secrets::Secrets;
 use std::future::Future;
@@ -84,9 +85,11 @@ impl World {
         let clock = Clock::manual(at);
         let (private, _) = generate_signing_key().unwrap();
         let ring = || Keyring::generate("k1");
+        let databases = TestDatabases::in_schemas(door).await;
+        let erasures = databases.folder().join("erasures.log");
         World(Arc::new(Inner {
-            databases: TestDatabases::in_schemas(door).await,
-            secrets: Secrets { wrapping: ring(), bus: ring(), http: ring() },
+            databases,
+            secrets: Secrets { wrapping: ring(), bus: ring(), http: ring(), erasures },
             minter: Minter::new(&private, ISSUER, AUDIENCE, hands(&clock)).unwrap(),
             clock,
         }))
@@ -113,24 +116,7 @@ impl World {
     }
 
     async fn start(&self, working: bool) -> Served {
-        let Inner { databases, secrets, clock, minter } = &*self.0;
-        let bus_url = format!("embedded:{}", databases.folder().join("bus.db").display());
-        let config = VerifierConfig {
-            keys: KeySource::Pem(minter.public_pem().to_owned()),
-            issuer: ISSUER.to_owned(),
-            audience: AUDIENCE.to_owned(),
-            algorithm: Algorithm::EdDSA,
-        };
-        let service = PatientsService::new(Parts {
-            db: Db::open(&databases.url("patients").await, 16, migrations::PATIENTS).await.unwrap(),
-            keys: Db::open(&databases.url("keys").await, 4, migrations::KEYS).await.unwrap(),
-            bus: Bus::open(&bus_url, Topology::standard()).await.unwrap(),
-            secrets: secrets.clone(),
-            verifier: Verifier::new(config, hands(clock)).unwrap(),
-            clock: clock.clone(),
-        })
-        .await
-        .unwrap();
+        let service = self.service().await.unwrap();
         assert_eq!(service.core().log.source(), NAME);
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -140,6 +126,34 @@ impl World {
         let tasks = if working { service.work(&stop) } else { Vec::new() };
         let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().unwrap();
         Served { world: self.clone(), service, url, client, stop, server: Some(server), tasks }
+    }
+
+    /// Why the service does not start.
+    pub async fn refused(&self) -> String {
+        match self.service().await {
+            Ok(_) => panic!("it starts"),
+            Err(refused) => refused.to_string(),
+        }
+    }
+
+    async fn service(&self) -> Result<PatientsService, StartError> {
+        let Inner { databases, secrets, clock, minter } = &*self.0;
+        let bus_url = format!("embedded:{}", databases.folder().join("bus.db").display());
+        let config = VerifierConfig {
+            keys: KeySource::Pem(minter.public_pem().to_owned()),
+            issuer: ISSUER.to_owned(),
+            audience: AUDIENCE.to_owned(),
+            algorithm: Algorithm::EdDSA,
+        };
+        PatientsService::new(Parts {
+            db: Db::open(&databases.url("patients").await, 16, migrations::PATIENTS).await.unwrap(),
+            keys: Db::open(&databases.url("keys").await, 4, migrations::KEYS).await.unwrap(),
+            bus: Bus::open(&bus_url, Topology::standard()).await.unwrap(),
+            secrets: secrets.clone(),
+            verifier: Verifier::new(config, hands(clock)).unwrap(),
+            clock: clock.clone(),
+        })
+        .await
     }
 
     /// A token for `ttl` seconds.

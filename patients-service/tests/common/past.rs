@@ -1,23 +1,17 @@
-//! Events that no request causes yet: an erasure, a record of the old system.
+//! What is seldom: an erasure, and a record of the old system, which no request causes yet.
 
 use super::Served;
 use patients_service::desk::{Decided, fold};
 use patients_service::domain::patient::Place;
-use shared_events::patient::{PatientDetails, PatientErased, PatientRecord, PatientStatus, PatientTakenOver};
+use shared_events::patient::{PatientDetails, PatientRecord, PatientStatus, PatientTakenOver};
 use shared_events::{AccountId, Event, Secret};
 use shared_runtime::log::{Meta, NewEvent};
 use uuid::Uuid;
 
-/// Leaves nothing personal of a patient.
+/// Leaves nothing personal of a patient, as far as this service goes.
 pub async fn erase(served: &Served, id: Uuid) {
-    let core = served.service.core();
-    let erased = PatientErased {
-        erasure_id: core.clock.new_id(),
-        erased_at: core.clock.now(),
-        invites_void_before: 2,
-    };
-    let key = append(served, id, None, Event::PatientErased(erased)).await;
-    core.log.keys().erase(key.expect("there was a key")).await.unwrap();
+    served.admin().post(&format!("/api/patients/{id}/erase"), &serde_json::json!({})).await.is(202);
+    served.service.eraser().round().await.unwrap();
 }
 
 /// A record of the old system, which knew an address and no names.
@@ -48,14 +42,13 @@ pub async fn take_over(served: &Served, email: &str) -> Uuid {
     id
 }
 
-/// Appends an event and writes what follows from it; answers the key the patient had.
-async fn append(served: &Served, id: Uuid, key: Option<Uuid>, event: Event) -> Option<Uuid> {
+/// Appends an event and writes what follows from it.
+async fn append(served: &Served, id: Uuid, key: Option<Uuid>, event: Event) {
     let core = served.service.core();
     let mut tx = core.db.begin().await.unwrap();
     let before = fold(&core.log.load_one(tx.conn(), id).await.unwrap());
     let account = AccountId::parse("clinic-1").unwrap();
     let place = Place { account: account.clone(), version: before.version() + 1, at: core.clock.now(), key };
-    let had = before.known().map(|known| known.key);
     let after = before.clone().evolve(&place, &event);
     let event = NewEvent {
         id: core.clock.new_id(),
@@ -70,5 +63,4 @@ async fn append(served: &Served, id: Uuid, key: Option<Uuid>, event: Event) -> O
     let desk = served.service.import_worker().patients;
     desk.write(&mut tx, &[Decided { before, after, event }], &Default::default()).await.unwrap();
     tx.commit().await.unwrap();
-    had
 }

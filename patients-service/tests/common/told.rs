@@ -3,6 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use patients_service::consumers::FromInvites;
 use serde_json::{Value, json};
+use shared_events::erasure::ErasureCompleted;
 use shared_events::invite::{
     Channel, InviteAccepted, InviteFacts, InviteIssued, InviteMoved, InviteRefused, InviteRevoked,
     InviteStatus, RevokeReason, RevokeWords,
@@ -157,4 +158,14 @@ pub async fn hand_over(served: &Served, said: &[Incoming]) -> Result<(), HandleE
     let mut tx = served.service.core().db.begin().await?;
     handler.handle(&mut tx, said).await?;
     Ok(tx.commit().await?)
+}
+
+/// invites-service has forgotten a person; `clinic` is whose it says it is.
+pub async fn erasure_completed(served: &Served, erasure: &Value, clinic: &str) {
+    let id = |member: &str| -> Uuid { erasure[member].as_str().unwrap().parse().unwrap() };
+    let (erasure_id, patient_id) = (id("erasure_id"), id("patient_id"));
+    let clock = &served.service.core().clock;
+    let said = Invite { id: erasure_id, clinic: clinic.to_owned(), ..Invite::to(patient_id, clock) };
+    let event = Event::ErasureCompleted(ErasureCompleted { erasure_id, patient_id });
+    hand_over(served, &[said.say(1, event)]).await.unwrap();
 }

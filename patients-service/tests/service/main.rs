@@ -8,6 +8,7 @@ mod common;
 mod archiving;
 mod changes;
 mod clinic;
+mod erasing;
 mod imports;
 mod imports_dry_run;
 mod imports_examples;

@@ -22,5 +22,8 @@ async fn events_and_jobs_are_counted_and_nobody_is_named(world: World) {
     assert_eq!((counts(&now), &now[0]["imports"]["running"]), ([3, 0, 3, 0], &json!(0)));
     assert!(now[0].get("relay_owner").is_none(), "nobody relays here");
     let names: Vec<&String> = now[0].as_object().unwrap().keys().collect();
-    assert_eq!(names, ["events", "imports", "log_id", "parked", "published", "service", "waiting"]);
+    assert_eq!(
+        names,
+        ["erasures", "events", "imports", "log_id", "parked", "published", "service", "waiting"]
+    );
 }

@@ -7,7 +7,7 @@
 
 mod parked;
 
-pub use parked::{Parked, count as count_parked, list as list_parked};
+pub use parked::{Parked, count as count_parked, drop_about as drop_parked_about, list as list_parked};
 
 use crate::bus::{Bus, BusError, Delivery, Subscription};
 use crate::db::{Db, Tx, is_transient};
@@ -169,16 +169,20 @@ impl<H: Handler> Consumer<H> {
     /// Handles one message to an end: done or parked. `false` where `stop` came first.
     async fn one(&self, message: &Message<'_>, stop: &CancellationToken) -> bool {
         let mut pause = retry::between(FIRST_PAUSE, LONGEST_PAUSE);
-        let mut tries = 0;
+        let (mut tries, mut waited) = (0, false);
         let begun = Instant::now();
         loop {
-            let failure = match &message.incoming {
+            // Opened anew each time: a bus key that was added a moment ago may not have been here before.
+            let reopened =
+                (tries > 0 || waited).then(|| message.envelope.as_ref().map(|envelope| self.open(envelope)));
+            let failure = match reopened.flatten().as_ref().unwrap_or(&message.incoming) {
                 Ok(incoming) => match self.attempt(std::slice::from_ref(incoming)).await {
                     Ok(()) => return true,
                     Err(failure) => failure,
                 },
                 Err(reason) => HandleError::Dead(reason.clone()),
             };
+            waited = matches!(failure, HandleError::Early(_));
             let park = match failure {
                 HandleError::Dead(_) => true,
                 HandleError::Away(_) => false,
@@ -235,6 +239,15 @@ impl<H: Handler> Consumer<H> {
         }
     }
 
+    fn open(&self, envelope: &Envelope) -> Result<Incoming, String> {
+        let mut opened = envelope.clone();
+        open_from_bus(&mut opened, self.bus_keys.as_ref());
+        match opened.event(opened.data.clone()) {
+            Ok(event) => Ok(Incoming { envelope: opened, event }),
+            Err(reason) => Err(reason.to_string()),
+        }
+    }
+
     /// Reads a delivery; `None` where the handler does not want it.
     fn read<'d>(&self, delivery: &'d Delivery) -> Option<Message<'d>> {
         let parsed: Result<Envelope, _> = serde_json::from_slice(&delivery.body);
@@ -247,12 +260,7 @@ impl<H: Handler> Consumer<H> {
             }),
             Ok(envelope) if !self.handler.wants(&envelope.event_type) => None,
             Ok(envelope) => {
-                let mut opened = envelope.clone();
-                open_from_bus(&mut opened, self.bus_keys.as_ref());
-                let incoming = match opened.event(opened.data.clone()) {
-                    Ok(event) => Ok(Incoming { envelope: opened, event }),
-                    Err(reason) => Err(reason.to_string()),
-                };
+                let incoming = self.open(&envelope);
                 Some(Message { id: envelope.id, envelope: Some(envelope), body: &delivery.body, incoming })
             }
         }

@@ -1,7 +1,7 @@
 //! Parked messages: what a consumer could not handle, kept with its reason for a person to look at.
 
-use crate::db::{Db, Rows};
-use crate::{fetch_all, fetch_one};
+use crate::db::{Db, Rows, Tx};
+use crate::{execute, fetch_all, fetch_one};
 use chrono::{DateTime, Utc};
 use shared_events::Envelope;
 use uuid::Uuid;
@@ -68,4 +68,23 @@ pub async fn count(db: &Db) -> sqlx::Result<i64> {
     let mut reader = db.read().await?;
     let (count,) = fetch_one!(reader.conn(), (i64,), "select count(*) from parked")?;
     Ok(count)
+}
+
+/// Drops messages about a patient: events of their own stream, and those that name them as whom they are about. Returns
+/// how many there were. Parked messages are few, so all are looked at.
+pub async fn drop_about(tx: &mut Tx, patient: Uuid) -> sqlx::Result<u64> {
+    let rows =
+        fetch_all!(tx.conn(), (i64, Uuid, Vec<u8>), "select id, stream_id, body from parked order by id")?;
+    let about = |stream: &Uuid, body: &[u8]| {
+        *stream == patient
+            || serde_json::from_slice::<Envelope>(body).is_ok_and(|envelope| {
+                envelope.data.get("patient_id").and_then(|id| id.as_str())
+                    == Some(patient.to_string().as_str())
+            })
+    };
+    let mut dropped = 0;
+    for (id, _, _) in rows.iter().filter(|(_, stream, body)| about(stream, body)) {
+        dropped += execute!(tx.conn(), "delete from parked where id = $1", id)?;
+    }
+    Ok(dropped)
 }

@@ -1,10 +1,11 @@
 //! One key per person. They are kept wrapped in a database of their own, so that backups of the log
 //! never hold them, and destroying one makes every copy of that person's events unreadable.
 
-use super::{Keyring, keyring::random, seal};
+use super::{ErasuresError, Keyring, keyring::random, seal};
 use crate::clock::Clock;
 use crate::db::{Db, Rows};
 use crate::{execute, fetch_by_ids, fetch_optional};
+use chrono::{DateTime, Utc};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -55,9 +56,9 @@ pub enum Found {
 /// The keys of one service's persons. Cheap to clone.
 #[derive(Clone)]
 pub struct DataKeys {
-    db: Db,
-    wrapping: Arc<Keyring>,
-    clock: Clock,
+    pub(super) db: Db,
+    pub(super) wrapping: Keyring,
+    pub(super) clock: Clock,
     spare: Arc<tokio::sync::Mutex<Vec<DataKey>>>,
     known: Arc<Mutex<Known>>,
 }
@@ -68,10 +69,10 @@ struct Known {
 }
 
 #[derive(sqlx::FromRow)]
-struct Row {
-    key_id: Uuid,
-    wrapped: Option<Vec<u8>>,
-    wrapping_key: String,
+pub(super) struct Row {
+    pub(super) key_id: Uuid,
+    pub(super) wrapped: Option<Vec<u8>>,
+    pub(super) wrapping_key: String,
 }
 
 /// Why keys could not be had.
@@ -91,19 +92,16 @@ pub enum KeysError {
     /// An event names a key that the key database never had.
     #[error("data key {0} is not in the key database: was an older backup of it restored?")]
     Missing(Uuid),
+    /// The file of erasures.
+    #[error(transparent)]
+    Erasures(#[from] ErasuresError),
 }
 
 impl DataKeys {
     /// Keys kept in `db`, wrapped under `wrapping`.
     pub fn new(db: Db, wrapping: Keyring, clock: Clock) -> DataKeys {
         let known = Known { keys: HashMap::new(), since: Instant::now() };
-        DataKeys {
-            db,
-            wrapping: Arc::new(wrapping),
-            clock,
-            spare: Arc::default(),
-            known: Arc::new(Mutex::new(known)),
-        }
+        DataKeys { db, wrapping, clock, spare: Arc::default(), known: Arc::new(Mutex::new(known)) }
     }
 
     /// Takes `count` keys that nobody has used. They are durable before this returns.
@@ -124,16 +122,22 @@ impl DataKeys {
         let keys: Vec<DataKey> =
             (0..count).map(|_| DataKey { id: self.clock.new_id(), key: random() }).collect();
         let now = self.clock.now();
-        let wrapped = |key: &DataKey| Some(self.wrapping.seal(key.id.as_bytes(), key.key.to_vec()).1);
-        let rows = Rows::of("data_keys")
-            .from(&keys, "key_id", |key| key.id)
-            .from(&keys, "wrapped", wrapped)
-            .from(&keys, "wrapping_key", |_| self.wrapping.current_id().to_owned())
-            .from(&keys, "made_at", |_| now);
         let mut tx = self.db.begin().await?;
-        tx.insert(rows, "").await?;
+        tx.insert(self.wrapped(&keys, now), "").await?;
         tx.commit().await?;
         Ok(keys)
+    }
+
+    /// Keys as they are kept.
+    pub(super) fn wrapped(&self, keys: &[DataKey], now: DateTime<Utc>) -> Rows {
+        // The id of the key that did it, in case another one's time comes meanwhile.
+        let wrapped: Vec<(String, Vec<u8>)> =
+            keys.iter().map(|key| self.wrapping.seal(key.id.as_bytes(), key.key.to_vec())).collect();
+        Rows::of("data_keys")
+            .from(keys, "key_id", |key| key.id)
+            .from(&wrapped, "wrapped", |(_, wrapped)| Some(wrapped.clone()))
+            .from(&wrapped, "wrapping_key", |(id, _)| id.clone())
+            .from(keys, "made_at", |_| now)
     }
 
     /// Looks keys up by their ids. One query, or none where all are remembered.
@@ -180,7 +184,7 @@ impl DataKeys {
         Ok(found)
     }
 
-    fn unwrap(&self, row: &Row) -> Result<Option<DataKey>, KeysError> {
+    pub(super) fn unwrap(&self, row: &Row) -> Result<Option<DataKey>, KeysError> {
         let Some(wrapped) = &row.wrapped else { return Ok(None) };
         let wrong = || KeysError::WrongWrappingKey(row.key_id);
         let key = self
@@ -192,7 +196,8 @@ impl DataKeys {
         Ok(Some(DataKey { id: row.key_id, key }))
     }
 
-    /// Destroys a key. What was sealed with it can never be read again.
+    /// Destroys a key that stands for no person, such as an import's. What was sealed with it can never be read again,
+    /// unless a backup brings it back: see [`super::Erasures`].
     pub async fn erase(&self, id: Uuid) -> Result<(), KeysError> {
         let mut tx = self.db.begin().await?;
         let now = self.clock.now();
@@ -203,8 +208,16 @@ impl DataKeys {
             now
         )?;
         tx.commit().await?;
-        self.known().keys.remove(&id);
+        self.forget([&id]);
         Ok(())
+    }
+
+    /// Remembers keys no longer.
+    pub(super) fn forget<'a>(&self, ids: impl IntoIterator<Item = &'a Uuid>) {
+        let mut known = self.known();
+        for id in ids {
+            known.keys.remove(id);
+        }
     }
 
     /// Opens one stored key, so that a wrong wrapping key is found at the start and not at the first

@@ -45,6 +45,10 @@ pub(super) fn lapse(id: Uuid, invite: &Invite, at: DateTime<Utc>) -> Option<Said
 
 pub(super) fn taken_back(id: Uuid, invite: &Invite, reason: RevokeReason, note: Option<String>) -> Said {
     let facts = InviteFacts { status: InviteStatus::Revoked, ..invite.facts.clone() };
-    let words = Secret::Known(RevokeWords { note });
+    // An erasure has no words, and after a restore no key to seal any with.
+    let words = match reason {
+        RevokeReason::Erased => Secret::Erased,
+        _ => Secret::Known(RevokeWords { note }),
+    };
     Said { stream: id, event: Event::InviteRevoked(InviteRevoked { invite: facts, reason, personal: words }) }
 }

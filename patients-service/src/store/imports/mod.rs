@@ -1,10 +1,12 @@
 //! Imports as jobs: how each stands. Their rows are in [`chunks`], a dry run's register in [`rehearsal`],
-//! invitations they asked for in [`invitations`], and how a clinic's headers are read in [`mappings`].
+//! invitations they asked for in [`invitations`], what is taken out of them for an erased person in [`persons`], and
+//! how a clinic's headers are read in [`mappings`].
 
 pub mod chunks;
 pub mod ends;
 pub mod invitations;
 pub mod mappings;
+pub mod persons;
 pub mod rehearsal;
 
 use crate::import::chunk::Ended;
