@@ -119,6 +119,11 @@ impl PatientsService {
         Eraser { core: self.app.core.clone(), waits: self.app.erasure_waits.clone() }
     }
 
+    /// What hears the events of others, for those who bring them by another way than the bus.
+    pub fn hearer(&self) -> FromInvites {
+        FromInvites { patients: self.desk.clone() }
+    }
+
     /// Starts what goes on in the background until `stop`: relay, consumer, imports, erasures.
     pub fn work(&self, stop: &CancellationToken) -> Vec<JoinHandle<()>> {
         let core = &self.app.core;
@@ -133,7 +138,7 @@ impl PatientsService {
             core.relay(stop),
             core.prune(stop),
             core.rewrap(stop),
-            core.consume(FromInvites { patients: self.desk.clone() }, stop),
+            core.consume(self.hearer(), stop),
             supervise("imports", stop.clone(), move || {
                 let (worker, until) = (worker.clone(), until.clone());
                 async move { worker.run(&until).await }

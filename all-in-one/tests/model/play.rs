@@ -116,14 +116,21 @@ impl<S: System> Play<'_, S> {
             }
             Step::Restore => (patients::Ask::Restore, self.reference.restore(at)),
             Step::Move { reissue } => {
-                let address = format!("m{}-{}@example.org", self.moves, Uuid::new_v5(&Uuid::nil(), at.to_string().as_bytes()));
+                let address = format!(
+                    "m{}-{}@example.org",
+                    self.moves,
+                    Uuid::new_v5(&Uuid::nil(), at.to_string().as_bytes())
+                );
                 let email = Email::parse(&address).expect("an address");
                 let patch = patients::Patch { email: Some(email), ..patients::Patch::default() };
                 (change(patch, *reissue), self.reference.change(at, Some(*reissue)))
             }
             Step::Touch => {
                 let notes = Some(Some(format!("note {}", self.moves)));
-                (change(patients::Patch { notes, ..patients::Patch::default() }, true), self.reference.change(at, None))
+                (
+                    change(patients::Patch { notes, ..patients::Patch::default() }, true),
+                    self.reference.change(at, None),
+                )
             }
             _ => {
                 self.reference.erase(at);
@@ -162,9 +169,7 @@ impl<S: System> Play<'_, S> {
         let model = &mut self.reference;
         let number = |model: &Reference, link: Link| model.invites[chosen].number(link);
         let (ask, expected) = match step {
-            Step::Resend(_) => {
-                (Ask::Resend { invite, token_key_id: "t2".into() }, model.resend(chosen, at))
-            }
+            Step::Resend(_) => (Ask::Resend { invite, token_key_id: "t2".into() }, model.resend(chosen, at)),
             Step::Extend(_, days) => (Ask::Extend { invite, days: *days }, model.extend(chosen, *days, at)),
             Step::Unlock(_) => (Ask::Unlock { invite }, model.unlock(chosen, at)),
             Step::Revoke(_) => (Ask::Revoke { invite, note: None }, model.revoke(chosen, at)),
@@ -179,7 +184,8 @@ impl<S: System> Play<'_, S> {
                 let user_id = Uuid::new_v5(&invite, b"login");
                 let login = invites::Login::Register { user_id, hash: "$argon2id$".into(), own: false };
                 let (issue_no, fact_given) = (number(model, *link), given(*fact));
-                let ask = Ask::Accept { invite, issue_no, fact: fact_given, login, names: GivenNames::default() };
+                let ask =
+                    Ask::Accept { invite, issue_no, fact: fact_given, login, names: GivenNames::default() };
                 (ask, model.accept(chosen, *link, *fact, at))
             }
             _ => {

@@ -204,7 +204,8 @@ impl Reference {
 
     /// Whether nothing but changes of address, each heard and each asking for it, stands between an invite and now.
     fn lost_by_moving(&self, invite: &Invite, until: usize) -> bool {
-        let since: Vec<usize> = (invite.source..until).filter(|p| self.history[*p].what != What::Other).collect();
+        let since: Vec<usize> =
+            (invite.source..until).filter(|p| self.history[*p].what != What::Other).collect();
         let moved = |place: &usize| self.history[*place].what == What::Moved { reissue: true };
         let Some(first) = since.first() else { return false };
         let in_time = invite.state == State::Expired && invite.expires > self.history[*first].at;
@@ -230,7 +231,10 @@ impl Reference {
         }
         self.sweep(at);
         if self.policy == OpenInvitePolicy::Supersede {
-            self.invites.iter_mut().filter(|i| i.state == State::Pending).for_each(|i| i.state = State::Revoked);
+            self.invites
+                .iter_mut()
+                .filter(|i| i.state == State::Pending)
+                .for_each(|i| i.state = State::Revoked);
         }
         let runs = TimeDelta::days(days.into());
         self.made += 1;

@@ -6,7 +6,10 @@ use shared_events::clinic::OpenInvitePolicy;
 /// One thing that happens. Numbers choose among what there is, modulo how much there is.
 #[derive(Debug, Clone)]
 pub enum Step {
-    Issue { days: u16, email: bool },
+    Issue {
+        days: u16,
+        email: bool,
+    },
     Resend(usize),
     Extend(usize, u16),
     Unlock(usize),
@@ -17,11 +20,15 @@ pub enum Step {
     Archive,
     Restore,
     /// A new address; whether staff want open invites issued again.
-    Move { reissue: bool },
+    Move {
+        reissue: bool,
+    },
     /// A change that voids nothing.
     Touch,
     Erase,
-    Pass { hours: i64 },
+    Pass {
+        hours: i64,
+    },
     Sweep,
     /// A mail with the newest link was queued.
     Queue(usize),

@@ -15,13 +15,14 @@ use uuid::Uuid;
 
 pub(super) fn reissue(book: &Book, token_key_id: &str, at: DateTime<Utc>) -> Vec<Said> {
     let Ok(patient) = invitable(book) else { return Vec::new() };
+    let replaced: Vec<Uuid> = book.known().filter_map(|(_, invite)| invite.reissue_of).collect();
+    let last: Vec<(Uuid, &Invite)> = book.known().filter(|(id, _)| !replaced.contains(id)).collect();
     // Where the clinic wants one at a time, whatever was issued later has taken the place of what went before it.
     let one_only = book.settings.open_invite_policy != OpenInvitePolicy::Allow;
-    let newest = book.known().max_by_key(|(id, invite)| (invite.created_at, *id)).map(|(id, _)| id);
-    let replaced: Vec<Uuid> = book.known().filter_map(|(_, invite)| invite.reissue_of).collect();
-    let mut lost: Vec<(Uuid, &Invite, Uuid)> = book
-        .known()
-        .filter(|(id, _)| !replaced.contains(id) && (!one_only || newest == Some(*id)))
+    let newest = last.iter().map(|(id, invite)| (invite.created_at, *id)).max().map(|(_, id)| id);
+    let mut lost: Vec<(Uuid, &Invite, Uuid)> = last
+        .into_iter()
+        .filter(|(id, _)| !one_only || newest == Some(*id))
         .filter_map(|(id, invite)| Some((id, invite, chain(book, invite, patient.void_before)?)))
         .collect();
     lost.sort_by_key(|(id, invite, _)| (invite.created_at, *id));
