@@ -353,6 +353,19 @@ impl World {
         fetch_all!(reader.conn(), (i64,), sql).expect(sql)[0].0
     }
 
+    /// Bytes from the database.
+    pub async fn bytes(&self, sql: &'static str) -> Vec<u8> {
+        let mut reader = self.service.core().db.read().await.expect("a reader");
+        fetch_all!(reader.conn(), (Vec<u8>,), sql).expect(sql).remove(0).0
+    }
+
+    /// Runs one statement in a transaction of its own.
+    pub async fn execute(&self, sql: &'static str) {
+        let mut tx = self.service.core().db.begin().await.expect("a transaction");
+        shared_runtime::execute!(tx.conn(), sql).expect(sql);
+        tx.commit().await.expect("committed");
+    }
+
     /// Statuses of a patient's invites, newest first.
     pub async fn statuses(&self, patient: Uuid) -> Vec<String> {
         let page = self.get(&format!("/api/invites?patient_id={patient}&limit=200")).await;
