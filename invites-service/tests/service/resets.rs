@@ -2,10 +2,8 @@
 
 use crate::world::{Answer, BORN, PASSWORD, World, details};
 use chrono::TimeDelta;
-use invites_service::tokens::Reset;
 use reqwest::Method;
 use serde_json::json;
-use shared_events::Event;
 use std::sync::Arc;
 use testkit::databases::Door;
 use tokio::task::JoinSet;
@@ -19,21 +17,6 @@ testkit::on_both_databases!(
     known_and_unknown_are_answered_alike,
     many_uses_at_once,
 );
-
-/// The token that a mail would hold: the newest one asked for.
-pub async fn mailed(world: &World, user: Uuid) -> String {
-    let core = world.service.core();
-    let mut reader = core.db.read().await.expect("a reader");
-    let stream = core.log.load_one(reader.conn(), user).await.expect("a stream");
-    let asked = stream.iter().rev().find_map(|recorded| match &recorded.event {
-        Event::PasswordResetRequested(asked) => Some(asked.clone()),
-        _ => None,
-    });
-    let asked = asked.expect("a reset was asked for");
-    let reset = Reset { user_id: user, reset_no: asked.reset_no };
-    let link = world.service.logins().tokens.reset_link(&asked.token_key_id, reset).expect("a link");
-    link.reveal().split_once("/r#").expect("its form").1.to_owned()
-}
 
 /// A person with a login: the login and the address.
 async fn registered(world: &World) -> (Uuid, String) {
@@ -60,7 +43,7 @@ async fn a_new_password_ends_all_sessions(door: Door) {
     let (user, email) = registered(&world).await;
     let session = sign_in(&world, &email, PASSWORD).await.text("session");
     assert_eq!(ask(&world, &email).await.status, 202);
-    let token = mailed(&world, user).await;
+    let token = world.reset_token(user).await;
     let show = async || world.ask(Method::GET, "/api/patient_session", Some(&session), &[], None).await;
     show().await.is(200, "");
     // What cannot be taken uses nothing up.
@@ -81,15 +64,15 @@ async fn a_link_works_once(door: Door) {
     let world = World::new(door).await;
     let (user, email) = registered(&world).await;
     ask(&world, &email).await;
-    let first = mailed(&world, user).await;
+    let first = world.reset_token(user).await;
     ask(&world, &email).await;
-    let second = mailed(&world, user).await;
+    let second = world.reset_token(user).await;
     confirm(&world, &first, "an entirely new one").await.is(410, "reset_ended");
     world.clock.advance(TimeDelta::minutes(59));
     assert_eq!(confirm(&world, &second, "an entirely new one").await.status, 204);
     confirm(&world, &second, "yet another new one").await.is(410, "reset_ended");
     ask(&world, &email).await;
-    let third = mailed(&world, user).await;
+    let third = world.reset_token(user).await;
     world.clock.advance(TimeDelta::hours(1));
     confirm(&world, &third, "yet another new one").await.is(410, "reset_ended");
     sign_in(&world, &email, "an entirely new one").await.is(201, "");
@@ -99,7 +82,7 @@ async fn tokens_that_are_none(door: Door) {
     let world = World::new(door).await;
     let (user, email) = registered(&world).await;
     ask(&world, &email).await;
-    let token = mailed(&world, user).await;
+    let token = world.reset_token(user).await;
     let invite = world.issue(world.patient().await).await.token();
     let (before, after) = (&token[..40], &token[41..]);
     let bent = format!("{before}{}{after}", if &token[40..41] == "A" { "B" } else { "A" });
@@ -125,7 +108,7 @@ async fn a_locked_login_is_opened(door: Door) {
     sign_in(&world, &email, PASSWORD).await.is(403, "sign_in_refused");
     ask(&world, &email).await;
     sign_in(&world, &email, PASSWORD).await.is(403, "sign_in_refused");
-    assert_eq!(confirm(&world, &mailed(&world, user).await, PASSWORD).await.status, 204);
+    assert_eq!(confirm(&world, &world.reset_token(user).await, PASSWORD).await.status, 204);
     sign_in(&world, &email, PASSWORD).await.is(201, "");
 }
 
@@ -158,7 +141,7 @@ async fn many_uses_at_once(door: Door) {
     let other = Arc::new(world.copy().await);
     let (user, email) = registered(&world).await;
     ask(&world, &email).await;
-    let token = mailed(&world, user).await;
+    let token = world.reset_token(user).await;
     let mut using = JoinSet::new();
     for number in 0..10 {
         let world = if number % 2 == 0 { world.clone() } else { other.clone() };

@@ -140,7 +140,7 @@ async fn a_login_without_a_password(door: Door) {
     }
     let asked = ["AccountRegistered", "PasswordResetRequested", "PasswordResetRequested"];
     assert_eq!(world.history(user).await, asked);
-    let token = crate::resets::mailed(&world, user).await;
+    let token = world.reset_token(user).await;
     let body = json!({ "token": token, "password": "a password at last" });
     assert_eq!(world.public("/api/password_reset/confirm", body).await.status, 204);
     let linked = accept(&world, &second.1, "a password at last", false).await;
