@@ -3,6 +3,9 @@
 #[path = "service/events.rs"]
 #[expect(dead_code, reason = "made for the tests beside it, of which this one needs little")]
 mod events;
+#[path = "service/kept.rs"]
+#[expect(dead_code, reason = "made for the tests beside it, of which this one needs little")]
+mod kept;
 #[path = "service/world.rs"]
 #[expect(dead_code, reason = "made for the tests beside it, of which this one needs little")]
 mod world;

@@ -7,6 +7,7 @@ mod bulk_world;
 mod events;
 mod hearing;
 mod issuing;
+mod kept;
 mod limits;
 mod links;
 mod manners;
