@@ -4,7 +4,7 @@
 use crate::desk::{Command, Counts};
 use crate::domain::{Ask, Book};
 use chrono::{DateTime, Utc};
-use shared_http::TrustedProxies;
+use shared_http::{Cidr, TrustedProxies};
 use shared_runtime::Tx;
 use shared_runtime::limits::{Bucket, Levels, Limit, Limiter};
 use std::time::Duration;
@@ -12,6 +12,8 @@ use std::time::Duration;
 const MINUTE: i64 = 60;
 const HOUR: i64 = 60 * MINUTE;
 const DAY: i64 = 24 * HOUR;
+/// What a busy front desk does not reach by hand, and a script that runs wild does.
+const INVITES_PER_HOUR: u32 = 2_000;
 
 /// Every limit of the service.
 #[derive(Debug, Clone)]
@@ -55,7 +57,7 @@ impl Default for Limits {
         Limits {
             patient: Limit::new("invite.patient", 10, DAY),
             address: Limit::new("invite.address", 20, DAY),
-            clinic: Limit::new("invite.clinic", 2_000, HOUR),
+            clinic: Limit::new("invite.clinic", INVITES_PER_HOUR, HOUR),
             resend: Limit::new("invite.resend", 1, MINUTE),
             link: Limit::new("link.patient", 5, DAY),
             reset: Limit::new("reset.login", 5, DAY),
@@ -69,6 +71,30 @@ impl Default for Limits {
             password_reset_confirm: Limit::new("public.reset_confirm", 30, HOUR),
             password_reset_address: Limit::new("public.reset_address", 10, HOUR),
             proxies: TrustedProxies::default(),
+        }
+    }
+}
+
+/// What an operator says about limits.
+#[derive(Debug, Clone, clap::Args)]
+pub struct LimitFlags {
+    /// The proxies in front of it, as addresses or ranges (10.0.0.0/8,fd00::/8): what they write into
+    /// X-Forwarded-For is taken for the client, whose requests are limited. Without it the peer is the client.
+    #[arg(long, env = "PF_TRUSTED_PROXIES", value_delimiter = ',', value_name = "CIDR")]
+    trusted_proxies: Vec<Cidr>,
+    /// How many invites a clinic's staff may make one by one within an hour; bulk jobs and imports are not counted.
+    #[arg(long, env = "PF_INVITES_PER_HOUR", default_value_t = INVITES_PER_HOUR,
+          value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    invites_per_hour: u32,
+}
+
+impl LimitFlags {
+    /// Every limit, as the operator wants it.
+    pub fn limits(&self) -> Limits {
+        Limits {
+            clinic: Limit::new("invite.clinic", self.invites_per_hour, HOUR),
+            proxies: TrustedProxies::new(self.trusted_proxies.iter().copied()),
+            ..Limits::default()
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use invites_service::limits::Limits;
+use invites_service::limits::LimitFlags;
 use invites_service::service::{Invites, NAME, Parts};
 use shared_host::serve::{Hosted, Sockets};
 use shared_host::status::Status;
@@ -19,6 +19,8 @@ use tokio_util::sync::CancellationToken;
 struct Flags {
     #[command(flatten)]
     service: ServiceFlags,
+    #[command(flatten)]
+    limits: LimitFlags,
 }
 
 #[tokio::main]
@@ -27,7 +29,8 @@ async fn main() -> ExitCode {
 }
 
 async fn run() -> Result<()> {
-    let flags = Flags::parse().service;
+    let Flags { service: flags, limits } = Flags::parse();
+    let limits = limits.limits();
     logs::start();
     let service_token = flags.service_token()?;
     let clock = Clock::System;
@@ -41,7 +44,7 @@ async fn run() -> Result<()> {
         verifier: flags.tokens.verifier(&clock)?,
         clock,
         public_url: flags.public_url()?,
-        limits: Limits { proxies: flags.proxies.proxies(), ..Limits::default() },
+        limits,
     })
     .await?;
     let sockets = Sockets::bind(flags.listen, flags.admin_listen).await?;

@@ -1,7 +1,7 @@
 //! What a separate service is told. Every flag has an environment variable, since containers use those.
 
 use anyhow::{Context, Result, bail};
-use shared_http::{Algorithm, Cidr, KeySource, ServiceToken, TrustedProxies, Verifier, VerifierConfig};
+use shared_http::{Algorithm, KeySource, ServiceToken, Verifier, VerifierConfig};
 use shared_runtime::Db;
 use shared_runtime::bus::{Bus, Topology};
 use shared_runtime::clock::Clock;
@@ -41,28 +41,9 @@ pub struct ServiceFlags {
     /// Where people reach the product: the beginning of every link.
     #[arg(long, env = "PF_PUBLIC_URL", default_value = "http://127.0.0.1:8080")]
     pub public_url: String,
-    /// Who is believed on who asks.
-    #[command(flatten)]
-    pub proxies: ProxyFlags,
     /// Whose tokens are believed.
     #[command(flatten)]
     pub tokens: TokenFlags,
-}
-
-/// Who is believed on who asks.
-#[derive(Debug, Clone, Default, clap::Args)]
-pub struct ProxyFlags {
-    /// The proxies in front of it, as addresses or ranges (10.0.0.0/8,fd00::/8): what they write into
-    /// X-Forwarded-For is taken for the client, whose requests are limited. Without it the peer is the client.
-    #[arg(long, env = "PF_TRUSTED_PROXIES", value_delimiter = ',', value_name = "CIDR")]
-    pub trusted_proxies: Vec<Cidr>,
-}
-
-impl ProxyFlags {
-    /// What reads a request's client.
-    pub fn proxies(&self) -> TrustedProxies {
-        TrustedProxies::new(self.trusted_proxies.iter().copied())
-    }
 }
 
 /// Whose tokens are believed.

@@ -28,5 +28,5 @@ pub fn ended(program: &str, outcome: anyhow::Result<()>) -> ExitCode {
     }
 }
 
-pub use flags::{ProxyFlags, ServiceFlags};
+pub use flags::ServiceFlags;
 pub use serve::{Hosted, serve, stop_on_signal};

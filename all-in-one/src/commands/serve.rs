@@ -6,9 +6,9 @@ use anyhow::{Context, Result};
 use aws_lc_rs::rand;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use invites_service::limits::Limits;
+use invites_service::limits::LimitFlags;
 use shared_host::serve::{Sockets, serve};
-use shared_host::{ProxyFlags, logs, stop_on_signal};
+use shared_host::{logs, stop_on_signal};
 use shared_http::ServiceToken;
 use shared_runtime::clock::Clock;
 use std::net::SocketAddr;
@@ -29,9 +29,8 @@ pub struct Flags {
     /// Where health and internal routes are; a free port on loopback where absent.
     #[arg(long, env = "PF_ADMIN_LISTEN", default_value = "127.0.0.1:0")]
     admin_listen: SocketAddr,
-    /// Who is believed on who asks.
     #[command(flatten)]
-    proxies: ProxyFlags,
+    limits: LimitFlags,
 }
 
 /// Serves until it is told to stop.
@@ -42,8 +41,7 @@ pub async fn run(flags: Flags) -> Result<()> {
     let (public, admin) = sockets.addresses()?;
     let url = format!("http://{public}");
     let public_url = flags.public_url.as_deref().unwrap_or(&url);
-    let limits = Limits { proxies: flags.proxies.proxies(), ..Limits::default() };
-    let embedded = Embedded::open(&dir, public_url, limits, Clock::System).await?;
+    let embedded = Embedded::open(&dir, public_url, flags.limits.limits(), Clock::System).await?;
     let service_token = service_token()?;
     dir.write_private("service-token", &format!("{service_token}\n"))?;
     dir.write_private("admin-url", &format!("http://{admin}\n"))?;

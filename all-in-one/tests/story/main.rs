@@ -40,7 +40,8 @@ async fn story(mut world: World) {
     let client = world.client();
     pending(&client, PEOPLE).await;
 
-    for (invite, patient) in invites.iter().zip(&patients).take(ACCEPTED) {
+    for (place, (invite, patient)) in invites.iter().zip(&patients).take(ACCEPTED).enumerate() {
+        let client = client.at_home(place);
         let token =
             invite["invite_url"].as_str().and_then(|url| url.split('#').nth(1)).expect("a link with a token");
         let verified = client.post("/api/verify_invite", &json!({ "token": token })).await;
@@ -67,6 +68,9 @@ async fn story(mut world: World) {
     }
     world.kill_and_start().await;
     let client = world.client();
+    let body = json!({ "email": patients[0]["email"], "password": "correct horse battery" });
+    let (status, person) = client.at_home(0).post("/api/patient_session", &body).await;
+    assert_eq!((status, &person["patients"][0]["patient_id"]), (201, &patients[0]["id"]), "{person}");
     for invite in &invites[ACCEPTED..ACCEPTED + REVOKED] {
         let path = format!("/api/invites/{}/revoke", invite["id"].as_str().expect("id"));
         assert_eq!(client.post(&path, &json!({})).await.0, 200);

@@ -125,6 +125,7 @@ impl World {
             command
                 .args(&process.args)
                 .envs(process.env.iter().cloned())
+                .env("PF_TRUSTED_PROXIES", "127.0.0.1")
                 .env("PF_LOG", "info,sqlx=warn,lapin=error");
             // Into a file, which is searched in the end like every other.
             let log = std::fs::File::options().create(true).append(true).open(self.dir.join("log"));

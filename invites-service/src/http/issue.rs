@@ -90,6 +90,8 @@ fn by_patient(field: &'static str, why: &str) -> Refusal {
         (status = 409, body = Problem, content_type = "application/problem+json",
          description = "`patient_already_registered`, `patient_inactive`, `open_invite_exists` or `invite_system_is_legacy`"),
         (status = 410, body = Problem, content_type = "application/problem+json", description = "`patient_erased`"),
+        (status = 429, body = Problem, content_type = "application/problem+json",
+         description = "`too_many_requests`: too many links for the patient, the address or the clinic; `limit` says for which, Retry-After when there is room"),
     )
 )]
 pub async fn generate(

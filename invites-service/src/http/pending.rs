@@ -23,6 +23,8 @@ use uuid::Uuid;
         (status = 409, body = Problem, content_type = "application/problem+json",
          description = "`invite_not_pending`, `invite_locked`, `patient_already_registered`, `patient_inactive` or `invite_system_is_legacy`"),
         (status = 410, body = Problem, content_type = "application/problem+json", description = "`patient_erased`"),
+        (status = 429, body = Problem, content_type = "application/problem+json",
+         description = "`too_many_requests`: sent again a moment ago, or too many links for the patient, the address or the clinic; `limit` says for which, Retry-After when there is room"),
     )
 )]
 pub async fn resend(

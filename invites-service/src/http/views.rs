@@ -40,6 +40,9 @@ pub struct InviteView {
     /// Since when it is locked, after too many wrong facts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub locked_at: Option<DateTime<Utc>>,
+    /// Since when the patient waits for help: a link was asked for and could not be sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub help_requested_at: Option<DateTime<Utc>>,
     /// The import that asked for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub import_id: Option<Uuid>,
@@ -71,6 +74,7 @@ impl InviteView {
             expires_at: row.expires_at,
             failed_attempts: row.failed_attempts,
             locked_at: row.locked_at,
+            help_requested_at: row.help_requested_at,
             import_id: row.import_id,
             reissue_of: row.reissue_of,
             user_id: row.user_id,

@@ -1,13 +1,17 @@
 //! The patient's side: facts, passwords, logins.
 
-use crate::world::{BORN, PASSWORD, World, created, details, updated};
+use crate::world::{BORN, PASSWORD, World, created, details, record, updated};
+use chrono::TimeDelta;
 use serde_json::{Value, json};
+use shared_events::Event;
+use shared_events::patient::{PatientStatus, PatientUpdated};
 use testkit::databases::Door;
 use uuid::Uuid;
 
 testkit::on_both_databases!(
     tokens_that_are_none,
     the_order_of_checks,
+    how_it_ended_is_told_after_the_fact,
     a_patient_without_a_date_of_birth,
     a_record_without_names,
     one_login_for_two_patients,
@@ -47,6 +51,39 @@ async fn the_order_of_checks(door: Door) {
     // The end is told to whoever knows the fact, and to nobody else.
     try_with(BORN, "short").await.is(409, "already_accepted");
     try_with("1985-01-30", PASSWORD).await.is(403, "not_accepted");
+}
+
+async fn how_it_ended_is_told_after_the_fact(door: Door) {
+    let world = World::new(door).await;
+    let mut patients = Vec::new();
+    for _ in 0..4 {
+        let patient = world.patient().await;
+        patients.push((patient, world.issue(patient).await));
+    }
+    let [revoked, accepted, inactive, expired] = &patients[..] else { unreachable!() };
+    world.post(&format!("/api/invites/{}/revoke", revoked.1.id()), json!({})).await.is(200, "");
+    world.accept(&accepted.1.token(), BORN).await.is(201, "");
+    // Archived, as far as is known here, and the news that voids the invite still on its way.
+    let record = record(details(inactive.0), PatientStatus::Inactive, 0);
+    let updated = PatientUpdated { record, changed: vec![], reissue_invites: false, import_id: None };
+    world.hear(&[world.incoming(inactive.0, 2, Event::PatientUpdated(updated))]).await.expect("heard");
+    let ends = [
+        (revoked, 410, "invite_revoked"),
+        (accepted, 409, "already_accepted"),
+        (inactive, 409, "patient_inactive"),
+        (expired, 410, "invite_expired"),
+    ];
+    for ((_, invite), status, code) in ends {
+        if code == "invite_expired" {
+            world.clock.advance(TimeDelta::days(7));
+        }
+        let token = invite.token();
+        assert_eq!(world.verify(&token).await.body, json!({ "valid": false }));
+        let wrong = world.accept(&token, "1985-01-30").await;
+        assert_eq!(wrong.is(403, "not_accepted").body["title"], "This could not be accepted");
+        let told = world.accept(&token, BORN).await;
+        assert!(!told.is(status, code).text("detail").is_empty(), "it says what to do next");
+    }
 }
 
 async fn a_patient_without_a_date_of_birth(door: Door) {

@@ -4,7 +4,6 @@ pub use crate::events::*;
 use chrono::{DateTime, TimeDelta, Utc};
 use invites_service::limits::Limits;
 use invites_service::service::{Invites, Parts};
-use invites_service::store::invites as store;
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 use shared_events::clinic::{ClinicSettings, OpenInvitePolicy, SettingsChanged};
@@ -13,6 +12,7 @@ use shared_http::{
     Algorithm, Claims, KeySource, ManneredConfig, Minter, Role, Verifier, VerifierConfig,
     generate_signing_key, manners, openapi,
 };
+use shared_runtime::Db;
 use shared_runtime::bus::{Bus, Message, Topology};
 use shared_runtime::clock::Clock;
 use shared_runtime::consume::{HandleError, Handler, Incoming};
@@ -20,7 +20,6 @@ use shared_runtime::db::Step;
 use shared_runtime::keys::Keyring;
 use shared_runtime::limits::Limit;
 use shared_runtime::secrets::Secrets;
-use shared_runtime::{Db, fetch_all};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -321,38 +320,6 @@ impl World {
         let mut publisher = self.ground.bus.publisher().await.expect("a publisher");
         let published = publisher.publish(&[message], PATIENCE).await;
         assert_eq!(published.confirmed, 1, "{:?}", published.failure);
-    }
-
-    /// The names of a stream's events, in order.
-    pub async fn history(&self, stream: Uuid) -> Vec<String> {
-        let mut reader = self.service.core().db.read().await.expect("a reader");
-        let rows = fetch_all!(
-            reader.conn(),
-            (String,),
-            "select type from events where stream_id = $1 order by version",
-            stream
-        );
-        rows.expect("rows").into_iter().map(|(name,)| name).collect()
-    }
-
-    /// Every row is what its stream, folded anew, says: rows can be made again from the log.
-    pub async fn rows_are_their_streams(&self) {
-        let core = self.service.core();
-        let mut reader = core.db.read().await.expect("a reader");
-        let ids: Vec<(Uuid,)> = fetch_all!(reader.conn(), (Uuid,), "select id from invites").expect("ids");
-        assert!(!ids.is_empty());
-        for (id,) in ids {
-            let stream = core.log.load_one(reader.conn(), id).await.expect("a stream");
-            let folded = invites_service::desk::fold(&stream);
-            let row = store::find(reader.conn(), &account(CLINIC), id).await.expect("a read");
-            assert_eq!(row, folded.known().map(|invite| store::Row::of(id, invite)));
-        }
-    }
-
-    /// A number from the database.
-    pub async fn number(&self, sql: &'static str) -> i64 {
-        let mut reader = self.service.core().db.read().await.expect("a reader");
-        fetch_all!(reader.conn(), (i64,), sql).expect(sql)[0].0
     }
 
     /// Statuses of a patient's invites, newest first.

@@ -91,6 +91,23 @@ fn the_login_of_the_address_gets_one_more_patient() {
 }
 
 #[test]
+fn a_login_beside_others_is_made_only_where_it_may_be() {
+    let own = |user_id: u128| {
+        let login = Login::Register { user_id: Uuid::from_u128(user_id), hash: String::new(), own: true };
+        Ask::Accept { invite: FIRST, issue_no: 1, fact: born(), login, names: GivenNames::default() }
+    };
+    let mut given = issued().account(1);
+    assert_eq!(given.refused(start(), own(77)), Refusal::LoginMoved, "nobody shares");
+    given.0.settings.allow_shared_email = true;
+    assert_eq!(given.refused(start(), own(77)), Refusal::LoginMoved, "no other patient has the address");
+    given.0.logins.shared = true;
+    assert_eq!(given.then(start(), own(77))[1], (Uuid::from_u128(77), "AccountRegistered"));
+    assert_eq!(given.then(start(), link(FIRST, 1))[1], (USER, "AccountLinked"), "or whose password it is");
+    given.0.logins.at_address.clear();
+    assert_eq!(given.refused(start(), own(77)), Refusal::LoginMoved, "there is none it could stand beside");
+}
+
+#[test]
 fn a_wrong_fact_makes_no_login() {
     let then = issued().then(start(), accept(FIRST, wrong()));
     assert_eq!(then, [(FIRST, "InviteVerificationFailed")]);

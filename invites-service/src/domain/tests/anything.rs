@@ -27,6 +27,7 @@ fn any_ask() -> impl Strategy<Value = Ask> {
             .prop_map(|(invite, issue_no, fact)| Ask::Prove { invite, issue_no, fact }),
         2 => (any_invite(), any_fact()).prop_map(|(invite, fact)| accept(invite, fact)),
         1 => (any_invite(), 0..4_i64).prop_map(|(invite, version)| link(invite, version)),
+        1 => any_invite().prop_map(|invite| Ask::RequestLink { invite }),
         1 => any_invite().prop_map(|invite| Ask::Expire { invite }),
         1 => (0..6_i64).prop_map(|before| Ask::Void { before, reason: RevokeReason::Archived }),
     ]

@@ -2,6 +2,7 @@
 
 mod accepting;
 mod anything;
+mod asking;
 mod issuing;
 mod links;
 mod pending;
