@@ -17,6 +17,7 @@ pub mod domain;
 pub mod eraser;
 pub mod http;
 pub mod passwords;
+pub mod reissue;
 pub mod service;
 pub mod store;
 pub mod sweeper;
