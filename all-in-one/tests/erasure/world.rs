@@ -27,7 +27,7 @@ pub struct World {
 
 impl World {
     pub async fn embedded() -> World {
-        let dir = fresh("embedded");
+        let dir = fresh(&mark());
         let (data, at) = (dir.join("data").display().to_string(), free_address());
         let args = ["serve", "--data-dir", &data, "--listen", &at].map(str::to_owned).to_vec();
         let url = format!("http://{at}");
@@ -47,7 +47,8 @@ impl World {
     }
 
     pub async fn apart() -> World {
-        let dir = fresh("apart");
+        let mark = mark();
+        let dir = fresh(&mark);
         let (admin, bus) = (needed("PF_TEST_POSTGRES_URL"), needed("PF_TEST_AMQP_URL"));
         // What was written over stays no longer than the next checkpoint: what an operator would set.
         sql(&admin, "alter system set wal_recycle = off").await;
@@ -76,13 +77,13 @@ impl World {
                 ("PF_LISTEN", public.clone()),
                 ("PF_ADMIN_LISTEN", private.clone()),
                 ("PF_BUS_URL", bus.clone()),
-                ("PF_BUS_PREFIX", format!("erasure{}.", std::process::id())),
+                ("PF_BUS_PREFIX", format!("{mark}.")),
                 ("PF_SECRETS_DIR", secrets.clone()),
                 ("PF_SERVICE_TOKEN_FILE", tokens.clone()),
                 ("PF_JWT_PUBLIC_KEY_FILE", format!("{secrets}/jwt-public.pem")),
             ];
             for (variable, kind) in [("PF_DATABASE_URL", ""), ("PF_KEYS_URL", "_keys")] {
-                let name = format!("erasure_{service}{kind}_{}", std::process::id());
+                let name = format!("erasure_{service}{kind}_{mark}");
                 sql(&admin, &format!("create database {name}")).await;
                 env.push((variable, beside(&admin, &name)));
                 world.databases.push(name);
@@ -220,9 +221,13 @@ fn program(name: &str) -> PathBuf {
     path
 }
 
-fn fresh(name: &str) -> PathBuf {
-    let dir = std::env::temp_dir().join(format!("pf-erasure-{name}-{}", std::process::id()));
-    let _ = std::fs::remove_dir_all(&dir);
+/// Tests of one process run beside each other.
+fn mark() -> String {
+    shared_runtime::clock::Clock::System.new_id().simple().to_string()
+}
+
+fn fresh(mark: &str) -> PathBuf {
+    let dir = std::env::temp_dir().join(format!("pf-erasure-{mark}"));
     std::fs::create_dir_all(&dir).expect("made");
     dir
 }
