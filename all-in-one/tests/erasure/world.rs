@@ -19,11 +19,14 @@ pub struct World {
     urls: [String; 2],
     /// How an operator's command finds them.
     at: Vec<String>,
-    commands: Vec<(PathBuf, Vec<String>, Vec<(String, String)>)>,
+    commands: Vec<Starting>,
     running: Vec<Child>,
     token: String,
     databases: Vec<String>,
 }
+
+/// A program, its arguments, its environment.
+type Starting = (PathBuf, Vec<String>, Vec<(String, String)>);
 
 impl World {
     pub async fn embedded() -> World {
