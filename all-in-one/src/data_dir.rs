@@ -5,7 +5,7 @@
 //! | `patients.db`, `invites.db` | each service's own |
 //! | `patients-keys.db`, `invites-keys.db` | their keys per person; back these up apart, and not for long |
 //! | `bus.db` | the embedded bus |
-//! | `secrets/` | key files; never inside a backup of the databases |
+//! | `secrets/` | key files and the file of erasures; never inside a backup of the databases |
 //! | `server-url`, `admin-url`, `service-token` | for commands, while a server runs |
 
 use anyhow::{Context, Result};

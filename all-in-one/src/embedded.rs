@@ -6,6 +6,8 @@ use anyhow::{Context, Result};
 use invites_service::limits::Limits;
 use invites_service::service as invites;
 use patients_service::service as patients;
+use shared_host::keys::KeyDesk;
+use shared_host::purge::Purge;
 use shared_host::serve::Hosted;
 use shared_host::status::Status;
 use shared_http::{Algorithm, Health, KeySource, ServiceToken, Verifier, VerifierConfig};
@@ -72,6 +74,17 @@ impl Embedded {
         self.invites.status(self.patients.status(Status::new()))
     }
 
+    /// The key files of both services.
+    pub fn keys(&self) -> KeyDesk {
+        self.invites.keys(self.patients.keys(KeyDesk::new()))
+    }
+
+    /// The databases of both services, to be rewritten without what was deleted.
+    pub fn purge(&self) -> Purge {
+        let purge = Purge::default().of_core(patients::NAME, self.patients.core());
+        purge.of_core(invites::NAME, self.invites.core())
+    }
+
     /// Starts the background work and gives what is to be served. `service_token` opens the internal routes.
     pub fn host(&self, service_token: Option<ServiceToken>) -> Hosted {
         let stop_work = CancellationToken::new();
@@ -83,7 +96,7 @@ impl Embedded {
             router: patients_routes.merge(invites_routes),
             documents: vec![patients_document, invites_document],
             health: self.invites.health(self.patients.health(Health::new())),
-            internal: self.status().router(),
+            internal: self.status().router().merge(self.keys().router()).merge(self.purge().router()),
             service_token,
             slow_routes: vec![("/api/patients/import", Duration::from_secs(3600))],
             tasks,

@@ -8,6 +8,7 @@
 //! * [`limits`]: how often what may be done.
 //! * [`consumers`]: what patients-service and the mailer said, and what is done about it.
 //! * [`sweeper`]: says that what lapsed has lapsed.
+//! * [`eraser`]: forgets erased patients; [`new_links`]: makes links anew whose key leaked.
 //! * [`bulk`]: many patients invited at once, in the background.
 //! * [`http`]: what was asked, how it is answered.
 //! * [`service`]: all of it put together and run.
@@ -20,6 +21,7 @@ pub mod eraser;
 pub mod http;
 pub mod limits;
 pub mod logins;
+pub mod new_links;
 pub mod passwords;
 pub mod service;
 pub mod store;

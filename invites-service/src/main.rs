@@ -4,6 +4,8 @@ use anyhow::{Context, Result};
 use clap::Parser;
 use invites_service::limits::LimitFlags;
 use invites_service::service::{Invites, NAME, Parts};
+use shared_host::keys::KeyDesk;
+use shared_host::purge::Purge;
 use shared_host::serve::{Hosted, Sockets};
 use shared_host::status::Status;
 use shared_host::{ServiceFlags, logs, serve, stop_on_signal};
@@ -56,7 +58,11 @@ async fn run() -> Result<()> {
         router,
         documents: vec![document],
         health: service.health(Health::new()),
-        internal: service.status(Status::new()).router(),
+        internal: service
+            .status(Status::new())
+            .router()
+            .merge(service.keys(KeyDesk::new()).router())
+            .merge(Purge::default().of_core(NAME, service.core()).router()),
         service_token,
         slow_routes: Vec::new(),
         tasks: service.work(&stop_work),

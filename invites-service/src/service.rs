@@ -7,19 +7,22 @@ use crate::eraser::{self, Eraser};
 use crate::http::{self, Api};
 use crate::limits::{Counter, Limits};
 use crate::logins::Logins;
+use crate::new_links::NewLinks;
 use crate::passwords::Passwords;
-use crate::store::{erasures, working};
+use crate::store::{erasures, links, working};
 use crate::sweeper::Sweeper;
 use crate::tokens::Tokens;
 use axum::Router;
 use shared_host::health::Names;
+use shared_host::keys::KeyDesk;
 use shared_host::status::Status;
 use shared_http::openapi::Document;
 use shared_http::{CursorKey, FingerprintKey, Health, Verifier};
 use shared_runtime::Db;
-use shared_runtime::bus::Bus;
+use shared_runtime::bus::{Bus, topology};
 use shared_runtime::clock::Clock;
 use shared_runtime::core::{Core, StartError};
+use shared_runtime::db::DbError;
 use shared_runtime::group::Group;
 use shared_runtime::keys::Keyring;
 use shared_runtime::limits::Limiter;
@@ -61,6 +64,7 @@ pub struct Invites {
     api: Api,
     desk: desk::Invites,
     erasure_waits: Arc<Notify>,
+    http_keys: Keyring,
 }
 
 impl Invites {
@@ -92,7 +96,7 @@ impl Invites {
             cursors: CursorKey::new(&secrets.http.derived("cursors"))
                 .map_err(|_| StartError::Key("http.keys"))?,
         };
-        let service = Invites { api, desk, erasure_waits: Arc::default() };
+        let service = Invites { api, desk, erasure_waits: Arc::default(), http_keys: secrets.http };
         eraser::forget_again(service.core(), &service.hearer()).await?;
         Ok(service)
     }
@@ -130,6 +134,32 @@ impl Invites {
             let (eraser, until) = (eraser.clone(), until.clone());
             async move { eraser.run(&until).await }
         })
+    }
+
+    /// What makes links anew, of a key that leaked.
+    pub fn new_links(&self) -> NewLinks {
+        NewLinks {
+            db: self.core().db.clone(),
+            group: self.api.group.clone(),
+            tokens: self.api.tokens.clone(),
+            clock: self.core().clock.clone(),
+        }
+    }
+
+    /// Adds its key files to what operators look after.
+    pub fn keys(&self, desk: KeyDesk) -> KeyDesk {
+        let (db, clock) = (self.core().db.clone(), self.core().clock.clone());
+        let under = move |key: String| {
+            let (db, clock) = (db.clone(), clock.clone());
+            async move { links_under(&db, &key, &clock).await.map_err(|error| error.to_string()) }
+        };
+        let new_links = self.new_links();
+        desk.of_core(NAME, self.core(), &self.http_keys, topology::INVITES)
+            .file("tokens", Some(NAME), self.api.tokens.keys(), "open invites", under)
+            .reissue(move |key, after| {
+                let new_links = new_links.clone();
+                async move { new_links.batch(&key, after).await.map_err(|error| error.to_string()) }
+            })
     }
 
     /// What forgets erased patients, for those who would not wait for it.
@@ -214,4 +244,10 @@ impl Invites {
         let names = Names { database: "invites_database", keys: "invites_keys", parked: "invites_parked" };
         shared_host::health::of_core(health, &self.api.core, names)
     }
+}
+
+/// How many open invites have their newest link of a key.
+async fn links_under(db: &Db, key: &str, clock: &Clock) -> Result<i64, DbError> {
+    let mut reader = db.read().await?;
+    links::count_under(reader.conn(), key, clock.now()).await
 }

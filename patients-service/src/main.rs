@@ -3,6 +3,8 @@
 use anyhow::Result;
 use clap::Parser;
 use patients_service::service::{NAME, Parts, PatientsService};
+use shared_host::keys::KeyDesk;
+use shared_host::purge::Purge;
 use shared_host::serve::{Hosted, Sockets};
 use shared_host::status::Status;
 use shared_host::{ServiceFlags, logs, serve, stop_on_signal};
@@ -48,7 +50,11 @@ async fn run() -> Result<()> {
         router,
         documents: vec![document],
         health: service.health(Health::new()),
-        internal: service.status(Status::new()).router(),
+        internal: service
+            .status(Status::new())
+            .router()
+            .merge(service.keys(KeyDesk::new()).router())
+            .merge(Purge::default().of_core(NAME, service.core()).router()),
         service_token,
         slow_routes: vec![("/api/patients/import", Duration::from_secs(3600))],
         tasks: service.work(&stop_work),

@@ -8,14 +8,16 @@ use crate::import::worker::Worker;
 use crate::store::working;
 use axum::Router;
 use shared_host::health::Names;
+use shared_host::keys::KeyDesk;
 use shared_host::status::Status;
 use shared_http::openapi::Document;
 use shared_http::{CursorKey, FingerprintKey, Health, Verifier};
 use shared_runtime::Db;
-use shared_runtime::bus::Bus;
+use shared_runtime::bus::{Bus, topology};
 use shared_runtime::clock::Clock;
 use shared_runtime::core::{Core, StartError};
 use shared_runtime::group::Group;
+use shared_runtime::keys::Keyring;
 use shared_runtime::secrets::Secrets;
 use shared_runtime::supervise::supervise;
 use std::sync::Arc;
@@ -46,6 +48,7 @@ pub struct Parts {
 pub struct PatientsService {
     app: App,
     desk: Patients,
+    http_keys: Keyring,
 }
 
 impl PatientsService {
@@ -68,7 +71,7 @@ impl PatientsService {
             erasure_waits: Arc::default(),
         };
         restored::erase_again(&app.core, &app.patients).await?;
-        Ok(PatientsService { app, desk })
+        Ok(PatientsService { app, desk, http_keys: parts.secrets.http })
     }
 
     /// What it is built on.
@@ -103,6 +106,11 @@ impl PatientsService {
                     async move { working::erasures(&db).await }
                 }
             })
+    }
+
+    /// Adds its key files to what operators look after.
+    pub fn keys(&self, desk: KeyDesk) -> KeyDesk {
+        desk.of_core(NAME, self.core(), &self.http_keys, topology::PATIENTS)
     }
 
     /// The worker of imports; [`PatientsService::work`] runs one.

@@ -34,6 +34,10 @@ pub struct ServiceFlags {
     /// The directory of key files; `patient-first keys init` makes one.
     #[arg(long, env = "PF_SECRETS_DIR")]
     pub secrets_dir: PathBuf,
+    /// The file that tells which keys were destroyed, on a disk that no backup of a database holds; copies of a service
+    /// that share a key database share this file. Without it, `erasures.log` in the secrets directory.
+    #[arg(long, env = "PF_ERASURES")]
+    pub erasures: Option<PathBuf>,
     /// A file of the tokens that open internal routes, one a line, each of 32 characters or more: several, so
     /// that one can be exchanged while the other still works. Without it there are no internal routes.
     #[arg(long, env = "PF_SERVICE_TOKEN_FILE")]
@@ -109,12 +113,16 @@ impl ServiceFlags {
 
     /// Reads what `service` needs of the secrets directory.
     pub fn secrets(&self, service: &str) -> Result<Secrets> {
-        Secrets::open(&self.secrets_dir, service, Missing::Refuse).with_context(|| {
+        let mut secrets = Secrets::open(&self.secrets_dir, service, Missing::Refuse).with_context(|| {
             format!(
                 "cannot use the secrets directory {}; `patient-first keys init --secrets-dir DIR` makes one",
                 self.secrets_dir.display()
             )
-        })
+        })?;
+        if let Some(erasures) = &self.erasures {
+            secrets.erasures.clone_from(erasures);
+        }
+        Ok(secrets)
     }
 }
 

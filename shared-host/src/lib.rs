@@ -3,14 +3,18 @@
 //!
 //! * [`flags`]: what a separate service is told, by flag or environment.
 //! * [`health`]: what every service leans on.
+//! * [`keys`]: its key files, for operators.
 //! * [`logs`]: where it writes.
+//! * [`purge`]: making deleted bytes unfindable.
 //! * [`requests`]: where a request meets the log.
 //! * [`serve`]: sockets, signals, draining.
 //! * [`status`]: how far a service is, for operators.
 
 pub mod flags;
 pub mod health;
+pub mod keys;
 pub mod logs;
+pub mod purge;
 pub mod requests;
 pub mod serve;
 pub mod status;

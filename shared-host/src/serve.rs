@@ -65,7 +65,8 @@ pub async fn serve(hosted: Hosted, sockets: Sockets, stop: CancellationToken) ->
     let config = ManneredConfig { slow_routes: hosted.slow_routes, ..ManneredConfig::default() };
     let public = hosted.router.merge(hosted.health.clone().router()).merge(openapi::docs(hosted.documents));
     let admin = hosted.health.router().merge(guarded(hosted.internal, hosted.service_token));
-    let admin = manners(admin, ManneredConfig::default());
+    let slow_routes = vec![(crate::purge::PATH, crate::purge::LONGEST)];
+    let admin = manners(admin, ManneredConfig { slow_routes, ..ManneredConfig::default() });
     let admin =
         tokio::spawn(shared_http::run(sockets.admin, admin, hosted.stop_work.clone(), Limits::default()));
     let drained = shared_http::run(sockets.public, manners(public, config), stop, Limits::default()).await;

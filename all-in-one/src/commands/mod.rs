@@ -1,5 +1,6 @@
 //! What can be typed.
 
+mod door;
 mod follow;
 mod import;
 mod imports;
@@ -7,6 +8,7 @@ mod invite;
 mod invites;
 mod keys;
 mod progress;
+mod purge;
 mod serve;
 mod status;
 mod target;
@@ -35,7 +37,9 @@ pub enum Command {
     Invites(invites::Command),
     /// Show how far the services are: events, what waits, what was parked.
     Status(status::Flags),
-    /// The key files of a secrets directory.
+    /// Rewrite every database without what was deleted, after an erasure. Each table is locked for a while.
+    Purge(purge::Flags),
+    /// Keys: list, rotate, retire; new links after a leak.
     #[command(subcommand)]
     Keys(keys::Command),
 }
@@ -45,7 +49,8 @@ pub async fn run(command: Command) -> Result<ExitCode> {
     match command {
         Command::Serve(flags) => serve::run(flags).await?,
         Command::Token(flags) => token::run(&flags)?,
-        Command::Keys(command) => keys::run(&command)?,
+        Command::Keys(command) => keys::run(command).await?,
+        Command::Purge(flags) => return purge::run(flags).await,
         Command::Import(flags) => return import::run(*flags).await,
         Command::Imports(command) => return imports::run(command).await,
         Command::Invite(flags) => return invite::run(flags).await,

@@ -1,8 +1,9 @@
 //! Which links died because a newer one was mailed: a maximum per invite, told by the mailer.
 
+use chrono::{DateTime, Utc};
 use shared_runtime::Tx;
 use shared_runtime::db::{Conn, Rows};
-use shared_runtime::fetch_by_ids;
+use shared_runtime::{fetch_all, fetch_by_ids, fetch_one};
 use std::collections::{BTreeMap, HashMap};
 use uuid::Uuid;
 
@@ -47,4 +48,32 @@ pub async fn put(tx: &mut Tx, mailed: &[Mailed]) -> sqlx::Result<()> {
     )
     .await
     .map(drop)
+}
+
+/// Open invites whose newest link a key made, after `after` in the order of their ids: invite, patient, clinic.
+pub async fn open_under(
+    conn: Conn<'_>,
+    key: &str,
+    after: Uuid,
+    now: DateTime<Utc>,
+    most: i64,
+) -> sqlx::Result<Vec<(Uuid, Uuid, String)>> {
+    fetch_all!(
+        conn,
+        (Uuid, Uuid, String),
+        "select id, patient_id, account_id from invites
+          where status = 'pending' and expires_at > $1 and token_key_id = $2 and id > $3 order by id limit $4",
+        now,
+        key,
+        after,
+        most
+    )
+}
+
+/// How many open invites a key made the newest link of.
+pub async fn count_under(conn: Conn<'_>, key: &str, now: DateTime<Utc>) -> sqlx::Result<i64> {
+    let sql =
+        "select count(*) from invites where status = 'pending' and expires_at > $1 and token_key_id = $2";
+    let (count,) = fetch_one!(conn, (i64,), sql, now, key)?;
+    Ok(count)
 }

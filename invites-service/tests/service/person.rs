@@ -65,7 +65,8 @@ async fn how_it_ended_is_told_after_the_fact(door: Door) {
     world.accept(&accepted.1.token(), BORN).await.is(201, "");
     // Archived, as far as is known here, and the news that voids the invite still on its way.
     let record = record(details(inactive.0), PatientStatus::Inactive, 0);
-    let updated = PatientUpdated { record, changed: vec![], reissue_invites: false, import_id: None };
+    let updated =
+        PatientUpdated { record, changed: vec![], reissue_invites: false, reissue_from: 0, import_id: None };
     world.hear(&[world.incoming(inactive.0, 2, Event::PatientUpdated(updated))]).await.expect("heard");
     let ends = [
         (revoked, 410, "invite_revoked"),

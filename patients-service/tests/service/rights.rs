@@ -30,6 +30,8 @@ async fn every_route(api: &Api, id: Uuid) -> Vec<(&'static str, Reply)> {
         ("change nothing", api.send(plain(Method::PATCH).json(&json!({}))).await),
         ("archive", api.delete(&path, "*").await),
         ("restore", api.post(&format!("{path}/restore"), &json!({})).await),
+        ("erase", api.post(&format!("{path}/erase"), &json!({})).await),
+        ("erase under a key", api.post_as("k2", &format!("{path}/erase"), &json!({})).await),
         ("restore under a key", api.post_as("k1", &format!("{path}/restore"), &json!({})).await),
     ]
 }

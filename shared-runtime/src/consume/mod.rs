@@ -7,7 +7,10 @@
 
 mod parked;
 
-pub use parked::{Parked, count as count_parked, drop_about as drop_parked_about, list as list_parked};
+pub use parked::{
+    Parked, count as count_parked, drop_about as drop_parked_about, list as list_parked,
+    under as parked_under,
+};
 
 use crate::bus::{Bus, BusError, Delivery, Subscription};
 use crate::db::{Db, Tx, is_transient};

@@ -88,3 +88,17 @@ pub async fn drop_about(tx: &mut Tx, patient: Uuid) -> sqlx::Result<u64> {
     }
     Ok(dropped)
 }
+
+/// How many parked messages are sealed under a bus key.
+pub async fn under(db: &Db, key: &str) -> sqlx::Result<i64> {
+    let mut reader = db.read().await?;
+    let rows = fetch_all!(reader.conn(), (Vec<u8>,), "select body from parked")?;
+    let names = |body: &[u8]| {
+        let sealed_with = |envelope: Envelope| {
+            let block = envelope.data.get(shared_events::personal::MEMBER)?;
+            Some(block.get("key")?.as_str()? == key)
+        };
+        serde_json::from_slice::<Envelope>(body).ok().and_then(sealed_with).unwrap_or(false)
+    };
+    Ok(i64::try_from(rows.iter().filter(|(body,)| names(body)).count()).unwrap_or(i64::MAX))
+}

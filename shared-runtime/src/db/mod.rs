@@ -8,10 +8,12 @@
 mod bulk;
 mod errors;
 mod migrate;
+mod purge;
 
 pub use bulk::{Column, Rows};
 pub use errors::{is_transient, is_unique_violation};
 pub use migrate::Step;
+pub use purge::purge_file;
 /// What a driver says when a query fails. Rooms that hold no SQL name it by this.
 pub use sqlx::Error as DbError;
 
@@ -324,6 +326,8 @@ async fn open_sqlite(url: &str, connections: u32) -> sqlx::Result<Db> {
         // NORMAL may lose the last answered commands with the power; this product may not.
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
+        // What is deleted is written over at once, so that only copies of a page elsewhere may still hold it.
+        .pragma("secure_delete", "on")
         .busy_timeout(Duration::from_secs(10));
     let write = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
     let read = SqlitePoolOptions::new()

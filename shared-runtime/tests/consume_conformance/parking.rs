@@ -4,6 +4,7 @@ use crate::stage::{Planted, Stage};
 use shared_events::Event;
 use shared_runtime::bus::Message;
 use shared_runtime::fetch_all;
+use shared_runtime::keys::Keyring;
 use std::sync::atomic::Ordering::SeqCst;
 use testkit::buses::Side;
 use testkit::core::until;
@@ -16,6 +17,7 @@ testkit::on_both_pairs!(
     a_database_that_is_away_is_waited_for_and_nothing_is_parked,
     what_is_no_event_is_parked_whole_each_for_itself,
     personal_fields_are_open_to_the_handler_and_sealed_where_it_is_parked,
+    a_bus_key_that_comes_late_is_waited_for,
     what_nobody_wants_is_acked_unread,
 );
 
@@ -147,6 +149,29 @@ async fn personal_fields_are_open_to_the_handler_and_sealed_where_it_is_parked(s
     let kept = fetch_all!(reader.conn(), (Vec<u8>,), "select body from parked").unwrap();
     assert!(!kept[0].0.windows(6).any(|found| found == b"findme"));
     drop(reader);
+    stage.end().await;
+}
+
+/// Two machines, each with a copy of the key file: the one that reads gets the new key after the first message of it.
+async fn a_bus_key_that_comes_late_is_waited_for(side: Side, door: Door) {
+    let mut stage = Stage::new(side, door).await;
+    let folder = stage.world.databases.folder();
+    let (theirs, ours) = (folder.join("theirs.keys"), folder.join("ours.keys"));
+    stage.bus_keys = Keyring::load_or_create(&theirs).unwrap();
+    std::fs::copy(&theirs, &ours).unwrap();
+    stage.bus_keys.rotate(chrono::TimeDelta::zero()).unwrap();
+    let event = stage.said_of_a_patient(stage.world.id());
+    assert_eq!(event.data["personal"]["key"], "k2");
+    stage.bus_keys = Keyring::load(&ours).unwrap();
+    stage.publish(std::slice::from_ref(&event)).await;
+    let consumer = stage.consumer();
+    until("it was tried in vain", || async { stage.register.handled.load(SeqCst) > 2 }).await;
+    assert!(stage.rows().await.is_empty() && stage.parked().await.is_empty());
+    std::fs::copy(&theirs, &ours).unwrap();
+    until("it is done", || async { stage.rows().await.len() == 1 }).await;
+    assert_eq!(stage.rows().await, [(event.subject, 1, "findme-first".to_owned())]);
+    consumer.stop().await;
+    assert!(stage.parked().await.is_empty());
     stage.end().await;
 }
 

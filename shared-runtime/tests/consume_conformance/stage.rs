@@ -1,6 +1,6 @@
 //! A queue, a register that is fed from it, and a handler that fails as told.
 
-use shared_events::{Envelope, Event, catalogue};
+use shared_events::{Envelope, Event, Secret, catalogue};
 use shared_runtime::bus::topology::INVITES;
 use shared_runtime::bus::{Bus, BusError, Message};
 use shared_runtime::consume::{Consumer, HandleError, Handler, Incoming, Parked, list_parked};
@@ -99,6 +99,9 @@ impl Handler for Register {
         for incoming in events {
             self.handled.fetch_add(1, SeqCst);
             let word = match &incoming.event {
+                Event::PatientCreated(e) if e.record.personal == Secret::Sealed => {
+                    return Err(HandleError::Early("sealed with a key that is not here".to_owned()));
+                }
                 Event::PatientCreated(e) => e.record.personal.known().map_or("?", |d| d.first_name.as_str()),
                 _ => "opened",
             };
