@@ -88,7 +88,7 @@ async fn the_log_names_nobody(door: Door) {
         world.public("/api/password_reset/confirm", body).await;
     }
     for method in [Method::GET, Method::DELETE] {
-        world.ask(method, "/api/patient_session", Some(&session), &[], None).await.is(401, "session_ended");
+        world.ask(method, "/api/patient_session", Some(&session), &[], None).await.is(401, "not_signed_in");
     }
 
     let text = String::from_utf8(written.0.lock().expect("lock").clone()).expect("text");

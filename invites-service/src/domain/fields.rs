@@ -91,7 +91,10 @@ pub fn name(field: &'static str, text: Option<&str>) -> Result<Option<String>, R
 
 /// An address as it is compared, not yet known to be anybody's.
 pub fn address(field: &'static str, text: &str) -> Result<String, Refusal> {
-    short(field, text).map(|text| normalise(&text))
+    match short(field, text)? {
+        text if text.contains(char::is_control) => Err(invalid(field, "must not hold control characters")),
+        text => Ok(normalise(&text)),
+    }
 }
 
 fn short(field: &'static str, text: &str) -> Result<String, Refusal> {

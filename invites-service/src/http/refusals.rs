@@ -99,10 +99,10 @@ pub(super) fn sign_in_refused() -> Problem {
     )
 }
 
-/// 401 `session_ended`: the token is none, or no longer one.
-pub(super) fn session_ended() -> Problem {
+/// 401 `not_signed_in`: there is no token, or it is no session's, or no longer.
+pub(super) fn not_signed_in() -> Problem {
     let challenge = HeaderValue::from_static("Bearer realm=\"patient-first\", error=\"invalid_token\"");
-    Problem::new(StatusCode::UNAUTHORIZED, "session_ended", "Please sign in again")
+    Problem::new(StatusCode::UNAUTHORIZED, "not_signed_in", "Please sign in")
         .detail(
             "A session ends after 30 minutes without use, after 12 hours, and when the password is changed.",
         )

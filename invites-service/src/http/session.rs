@@ -1,7 +1,7 @@
 //! A person signs in and sees their patients.
 
 use super::Api;
-use super::refusals::{session_ended, sign_in_refused, undone};
+use super::refusals::{not_signed_in, problem, sign_in_refused, undone};
 use crate::domain::{Patient, fields};
 use crate::store::sessions::Session;
 use crate::store::{accounts, clinics, patients};
@@ -68,16 +68,17 @@ pub struct Person {
     patients: Vec<PersonsPatient>,
 }
 
-/// A session as a request shows it: 401 `token_missing`, `token_invalid` or `session_ended`.
+/// A session as a request shows it. 401 `not_signed_in` alike for no token, another's and one that has ended: a staff
+/// token is here as good as none.
 pub struct Signed(Session);
 
 impl FromRequestParts<Api> for Signed {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
-        let token = bearer(&parts.headers)?;
+        let Ok(token) = bearer(&parts.headers) else { return Err(not_signed_in()) };
         let session = api.logins.session(token).await.map_err(undone)?;
-        session.map(Signed).ok_or_else(session_ended)
+        session.map(Signed).ok_or_else(not_signed_in)
     }
 }
 
@@ -98,8 +99,7 @@ pub async fn sign_in(
     client: Client,
     Json(body): Json<SignIn>,
 ) -> Result<(StatusCode, Json<Person>), Problem> {
-    let address =
-        fields::address("email", &body.email).map_err(|refusal| super::refusals::problem(&refusal))?;
+    let address = fields::address("email", &body.email).map_err(|refusal| problem(&refusal))?;
     api.admit(&api.limits().session, &client).await?;
     api.admit_address(&api.limits().session_address, &address).await?;
     let signed_in = api.logins.sign_in(&address, &body.password).await.map_err(undone)?;
@@ -114,7 +114,7 @@ pub async fn sign_in(
     responses(
         (status = 200, body = Person, description = "The session, without its token"),
         (status = 401, body = Problem, content_type = "application/problem+json",
-         description = "`token_missing`, `token_invalid` or `session_ended`"),
+         description = "`not_signed_in`: no session, or one that has ended"),
     )
 )]
 pub async fn show(State(api): State<Api>, Signed(session): Signed) -> Result<Json<Person>, Problem> {
@@ -138,7 +138,7 @@ pub struct SignOut {
     responses(
         (status = 204, description = "Signed out"),
         (status = 401, body = Problem, content_type = "application/problem+json",
-         description = "`token_missing`, `token_invalid` or `session_ended`"),
+         description = "`not_signed_in`: no session, or one that has ended"),
     )
 )]
 pub async fn sign_out(

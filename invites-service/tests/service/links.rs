@@ -126,7 +126,12 @@ async fn everybody_at_the_address(door: Door) {
 async fn what_is_no_request(door: Door) {
     let world = World::new(door).await;
     let issued = world.issue(world.patient().await).await;
-    for bad in [json!({}), json!({ "email": "" }), json!({ "email": "a@b.org", "token": issued.token() })] {
+    for bad in [
+        json!({}),
+        json!({ "email": "" }),
+        json!({ "email": "a\u{0}b" }),
+        json!({ "email": "a@b.org", "token": issued.token() }),
+    ] {
         world.public("/api/request_link", bad).await.is(422, "invalid_body");
     }
     for nobody in [json!({ "token": "pf1.AAAA" }), json!({ "token": "" }), json!({ "email": "nobody" })] {

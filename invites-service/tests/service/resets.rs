@@ -52,7 +52,7 @@ async fn a_new_password_ends_all_sessions(door: Door) {
     }
     assert_eq!(world.number("select count(*) from accounts where verified").await, 0);
     assert_eq!(confirm(&world, &token, "an entirely new one").await.status, 204);
-    show().await.is(401, "session_ended");
+    show().await.is(401, "not_signed_in");
     assert_eq!(world.number("select count(*) from accounts where verified").await, 1);
     sign_in(&world, &email, PASSWORD).await.is(403, "sign_in_refused");
     sign_in(&world, &email, "an entirely new one").await.is(201, "");

@@ -56,11 +56,11 @@ async fn signing_in_and_out(door: Door) {
     assert_eq!(shown.body["patients"][0]["patient_id"], patient.to_string());
     sign_out(&world, &sessions[0], "?everywhere=perhaps").await.is(400, "invalid_query");
     assert_eq!(sign_out(&world, &sessions[0], "").await.status, 204);
-    show(&world, &sessions[0]).await.is(401, "session_ended");
-    sign_out(&world, &sessions[0], "").await.is(401, "session_ended");
+    show(&world, &sessions[0]).await.is(401, "not_signed_in");
+    sign_out(&world, &sessions[0], "").await.is(401, "not_signed_in");
     show(&world, &sessions[1]).await.is(200, "");
     assert_eq!(sign_out(&world, &sessions[1], "?everywhere=true").await.status, 204);
-    show(&world, &sessions[2]).await.is(401, "session_ended");
+    show(&world, &sessions[2]).await.is(401, "not_signed_in");
     assert_eq!(world.number("select count(*) from account_sessions").await, 0);
 }
 
@@ -79,7 +79,7 @@ async fn refused_alike(door: Door) {
     let unknown = body(sign_in(&world, "nobody@example.org", PASSWORD).await);
     assert_eq!(body(sign_in(&world, &email, "another password").await), unknown);
     assert_eq!(body(sign_in(&world, &locked, PASSWORD).await), unknown);
-    for bad in ["", "   ", &"x".repeat(300)] {
+    for bad in ["", "   ", "a\u{0}@example.org", &"x".repeat(300)] {
         sign_in(&world, bad, PASSWORD).await.is(422, "invalid_body");
     }
     assert_eq!(world.number("select count(*) from account_sessions").await, 0);
@@ -118,7 +118,7 @@ async fn a_session_ends_when_it_is_not_used_and_at_its_end(door: Door) {
     world.clock.advance(TimeDelta::seconds(1799));
     show(&world, &idle).await.is(200, "");
     world.clock.advance(TimeDelta::seconds(1800));
-    show(&world, &idle).await.is(401, "session_ended");
+    show(&world, &idle).await.is(401, "not_signed_in");
     let used = sign_in(&world, &email, PASSWORD).await.text("session");
     for _ in 0..35 {
         world.clock.advance(TimeDelta::minutes(20));
@@ -128,7 +128,7 @@ async fn a_session_ends_when_it_is_not_used_and_at_its_end(door: Door) {
     let last = show(&world, &used).await;
     assert_eq!(last.is(200, "").text("idle_until"), last.text("expires_at"));
     world.clock.advance(TimeDelta::minutes(1));
-    show(&world, &used).await.is(401, "session_ended");
+    show(&world, &used).await.is(401, "not_signed_in");
 }
 
 async fn what_a_person_sees(door: Door) {
@@ -163,16 +163,15 @@ async fn tokens_of_others_open_nothing(door: Door) {
     let (patient, email) = registered(&world).await;
     let session = sign_in(&world, &email, PASSWORD).await.text("session");
     let staff = world.token(crate::world::CLINIC, Role::Admin);
-    show(&world, &staff).await.is(401, "session_ended");
+    show(&world, &staff).await.is(401, "not_signed_in");
     for path in ["/api/invites".to_owned(), format!("/api/invites?patient_id={patient}")] {
         world.ask(Method::GET, &path, Some(&session), &[], None).await.is(401, "token_invalid");
     }
     for bad in ["", "ps1.", "ps1.AAAA", "x", &session[..session.len() - 1], &session.replace("ps1.", "pr1.")]
     {
-        let answer = show(&world, bad).await;
-        assert_eq!(answer.status, 401, "{bad}");
+        show(&world, bad).await.is(401, "not_signed_in");
     }
-    world.ask(Method::GET, PATH, None, &[], None).await.is(401, "token_missing");
+    world.ask(Method::GET, PATH, None, &[], None).await.is(401, "not_signed_in");
     show(&world, &session).await.is(200, "");
     let kept: Vec<u8> = world.bytes("select token_hash from account_sessions").await;
     assert_eq!(kept.len(), 32);
