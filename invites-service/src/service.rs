@@ -97,6 +97,7 @@ impl Invites {
         vec![
             core.relay(stop),
             core.prune(stop),
+            core.chain_audit(stop),
             core.consume(self.hearer(), stop),
             self.sweep(stop),
             self.invite_in_bulk(stop),

@@ -12,15 +12,13 @@ macro_rules! steps {
 }
 
 /// The database of patients-service.
-pub const PATIENTS: &[Step] =
-    steps![1 "core/0001_event_log", 1001 "patients/0001_patients", 1002 "patients/0002_imports"];
+pub const PATIENTS: &[Step] = steps![1 "core/0001_event_log", 3 "core/0003_audit", 1001 "patients/0001_patients", 1002 "patients/0002_imports"];
 
 /// The database of invites-service.
-pub const INVITES: &[Step] =
-    steps![1 "core/0001_event_log", 1001 "invites/0001_invites", 1002 "invites/0002_bulk"];
+pub const INVITES: &[Step] = steps![1 "core/0001_event_log", 3 "core/0003_audit", 1001 "invites/0001_invites", 1002 "invites/0002_bulk"];
 
 /// The event log alone, for tests of the core.
-pub const CORE: &[Step] = steps![1 "core/0001_event_log"];
+pub const CORE: &[Step] = steps![1 "core/0001_event_log", 3 "core/0003_audit"];
 
 /// A service's database of keys.
 pub const KEYS: &[Step] = steps![1 "keys/0001_data_keys"];

@@ -110,6 +110,7 @@ impl PatientsService {
         vec![
             core.relay(stop),
             core.prune(stop),
+            core.chain_audit(stop),
             core.consume(FromInvites { patients: self.desk.clone() }, stop),
             supervise("imports", stop.clone(), move || {
                 let (worker, until) = (worker.clone(), until.clone());

@@ -1,6 +1,7 @@
 //! How a service is started and stopped. Every binary is: read [`flags`], put the service together,
 //! [`serve`] it.
 //!
+//! * [`audit`]: who read or changed what.
 //! * [`flags`]: what a separate service is told, by flag or environment.
 //! * [`health`]: what every service leans on.
 //! * [`logs`]: where it writes.
@@ -8,6 +9,7 @@
 //! * [`serve`]: sockets, signals, draining.
 //! * [`status`]: how far a service is, for operators.
 
+pub mod audit;
 pub mod flags;
 pub mod health;
 pub mod logs;

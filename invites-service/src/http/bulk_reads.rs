@@ -11,7 +11,7 @@ use axum::response::IntoResponse;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use shared_events::AccountId;
-use shared_host::requests::lost;
+use shared_host::requests::{Cause, lost};
 use shared_http::{Caller, CursorScope, Json, Limit, Page, Path, Problem, Query, Standing, Stopping, follow};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
@@ -146,6 +146,7 @@ pub struct JobsQuery {
 pub async fn list(
     State(api): State<Api>,
     caller: Caller,
+    cause: Cause,
     Query(query): Query<JobsQuery>,
 ) -> Result<Json<Page<JobView>>, Problem> {
     let scope = CursorScope::new(&caller.account, "bulk invites", &())?;
@@ -155,6 +156,7 @@ pub async fn list(
         jobs::page(reader.conn(), &caller.account, after, query.limit.and_one()).await.map_err(lost)?;
     drop(reader);
     let page = Page::cut(rows, query.limit, &api.cursors, &scope, |job| (job.created_at, job.id))?;
+    api.saw(&caller, &cause, "bulk_invite.listed", page.items.iter().map(|job| job.id).collect()).await?;
     Ok(Json(page.map(|job| JobView::of(job, None))))
 }
 
@@ -167,9 +169,12 @@ pub async fn list(
 pub async fn get(
     State(api): State<Api>,
     caller: Caller,
+    cause: Cause,
     Path(id): Path<Uuid>,
 ) -> Result<Json<JobView>, Problem> {
-    api.job(&caller.account, id).await.map(|standing| Json(standing.told))
+    let standing = api.job(&caller.account, id).await?;
+    api.saw(&caller, &cause, "bulk_invite.read", vec![id]).await?;
+    Ok(Json(standing.told))
 }
 
 /// Follow a bulk job
@@ -184,10 +189,12 @@ pub async fn get(
 pub async fn events(
     State(api): State<Api>,
     caller: Caller,
+    cause: Cause,
     stopping: Stopping,
     Path(id): Path<Uuid>,
 ) -> Result<impl IntoResponse, Problem> {
     api.job(&caller.account, id).await?;
+    api.saw(&caller, &cause, "bulk_invite.followed", vec![id]).await?;
     Ok(follow(stopping, move || {
         let (api, account) = (api.clone(), caller.account.clone());
         async move { api.job(&account, id).await }
@@ -242,6 +249,7 @@ pub struct PatientsQuery {
 pub async fn patients(
     State(api): State<Api>,
     caller: Caller,
+    cause: Cause,
     Path(id): Path<Uuid>,
     Query(query): Query<PatientsQuery>,
 ) -> Result<Json<Page<PatientView>>, Problem> {
@@ -255,6 +263,8 @@ pub async fn patients(
     let rows = rows.await.map_err(lost)?;
     drop(reader);
     let page = Page::cut(rows, query.limit, &api.cursors, &scope, |row| row.patient_id)?;
+    let seen = std::iter::once(id).chain(page.items.iter().map(|row| row.patient_id)).collect();
+    api.saw(&caller, &cause, "bulk_invite.patients_read", seen).await?;
     Ok(Json(page.map(|row| PatientView::of(&job, row))))
 }
 

@@ -73,6 +73,7 @@ pub struct ListQuery {
 pub async fn list(
     State(api): State<Api>,
     caller: Caller,
+    cause: Cause,
     Query(query): Query<ListQuery>,
 ) -> Result<Json<Page<InviteView>>, Problem> {
     let status = query.status.map(StatusFilter::as_str);
@@ -98,6 +99,7 @@ pub async fn list(
     let rows = page(reader.conn(), &caller.account, &wanted, at).await.map_err(lost)?;
     drop(reader);
     let page = Page::cut(rows, query.limit, &api.cursors, &scope, |row| (row.created_at, row.id))?;
+    api.saw(&caller, &cause, "invite.listed", page.items.iter().map(|row| row.id).collect()).await?;
     Ok(Json(page.map(|row| InviteView::of(row, at))))
 }
 
@@ -109,12 +111,14 @@ pub async fn list(
 pub async fn get(
     State(api): State<Api>,
     caller: Caller,
+    cause: Cause,
     Path(id): Path<Uuid>,
 ) -> Result<(ETag, Json<InviteInFull>), Problem> {
     let row = api.row(&caller.account, id).await?;
     let mut reader = api.core.db.read().await.map_err(lost)?;
     let stream = api.core.log.load_one(reader.conn(), id).await.map_err(lost)?;
     drop(reader);
+    api.saw(&caller, &cause, "invite.read", vec![id, row.patient_id]).await?;
     let mut full = InviteInFull {
         invite: InviteView::of(row.clone(), api.core.clock.now()),
         custom_message: None,
@@ -197,7 +201,7 @@ pub async fn resend(
     let meta = cause.meta(staff(&caller));
     let ask = Ask::Resend { invite, token_key_id: api.tokens.current_id().to_owned() };
     let row = api.staff_command(&caller, invite, ask, meta, key.over(&[])).await?;
-    Ok((ETag(row.version), Json(api.with_link(row))))
+    Ok((ETag(row.version), Json(api.with_link(&caller, &cause, row).await?)))
 }
 
 /// A body that may be left out, and its bytes.

@@ -117,7 +117,7 @@ pub async fn generate(
     };
     let done = api.submit(command).await?;
     let row = api.after(&caller.account, done).await?;
-    Ok((StatusCode::CREATED, ETag(row.version), Json(api.with_link(row))))
+    Ok((StatusCode::CREATED, ETag(row.version), Json(api.with_link(&caller, &cause, row).await?)))
 }
 
 impl Api {
@@ -136,13 +136,20 @@ impl Api {
         }
     }
 
-    /// An invite with the link of its newest issue.
-    pub(super) fn with_link(&self, row: Row) -> InviteWithLink {
+    /// An invite with the link of its newest issue. That it is shown is written down first, here, since nothing else
+    /// shows a link to staff.
+    pub(super) async fn with_link(
+        &self,
+        caller: &Caller,
+        cause: &Cause,
+        row: Row,
+    ) -> Result<InviteWithLink, Problem> {
+        self.saw(caller, cause, "invite.link_shown", vec![row.id, row.patient_id]).await?;
         let issue_no = i32::try_from(row.issue_no).unwrap_or(i32::MAX);
         let link = self.tokens.link(&row.token_key_id, row.id, issue_no);
-        InviteWithLink {
+        Ok(InviteWithLink {
             invite: InviteView::of(row, self.core.clock.now()),
             invite_url: link.map(crate::tokens::Link::reveal),
-        }
+        })
     }
 }

@@ -2,9 +2,11 @@
 //!
 //! * [`invites`]: staff list, read, revoke and send again; [`issue`]: staff invite a patient.
 //! * [`bulk`]: staff invite many; [`bulk_body`]: what they send; [`bulk_reads`]: how a job stands.
+//! * [`audit`]: who read or changed what.
 //! * [`person`]: the patient's side: whose link is it, and signing up.
 //! * [`views`]: what answers look like; [`refusals`]: the status and words of every refusal.
 
+pub mod audit;
 pub mod bulk;
 pub mod bulk_body;
 pub mod bulk_reads;
@@ -23,7 +25,7 @@ use axum::Router;
 use axum::extract::FromRef;
 use refusals::problem;
 use shared_events::AccountId;
-use shared_host::requests::{lost, repeatable, unanswered};
+use shared_host::requests::{Cause, lost, repeatable, saw, unanswered};
 use shared_http::openapi::{self, Document};
 use shared_http::{Caller, CursorKey, FingerprintKey, Key, Problem, Verifier};
 use shared_runtime::core::Core;
@@ -84,6 +86,7 @@ pub fn router(api: Api) -> (Router, Document) {
         .routes(routes!(bulk_reads::events))
         .routes(routes!(person::verify))
         .routes(routes!(person::accept))
+        .routes(routes!(audit::list))
         .split_for_parts();
     let openapi = openapi::describe(
         document,
@@ -110,6 +113,17 @@ impl Api {
         let mut reader = self.core.db.read().await.map_err(lost)?;
         let row = store::invites::find(reader.conn(), account, invite).await.map_err(lost)?;
         row.ok_or_else(|| problem(&Refusal::NotFound))
+    }
+
+    /// Writes down that the caller is about to see these things.
+    pub(crate) async fn saw(
+        &self,
+        caller: &Caller,
+        cause: &Cause,
+        action: &'static str,
+        ids: Vec<Uuid>,
+    ) -> Result<(), Problem> {
+        saw(&self.core.audit, (caller, cause), action, ids).await
     }
 
     /// Carries a command out; what is refused becomes a problem.
@@ -140,16 +154,21 @@ impl Api {
         meta: Meta,
         key: Option<Key>,
     ) -> Result<Row, Problem> {
+        let patient = self.patient_of(&caller.account, invite).await?;
         let command = Command {
             account: caller.account.clone(),
-            patient: self.patient_of(&caller.account, invite).await?,
+            patient,
             ask,
             cause: None,
-            meta,
+            meta: meta.clone(),
             at: self.core.clock.now(),
             repeatable: repeatable(caller, key),
         };
         let done = self.submit(command).await?;
+        if let Done::Before(_) = done {
+            let seen = self.core.audit.saw(&meta, &caller.account, "invite.read", vec![invite, patient]);
+            seen.await.map_err(|error| unanswered(&error))?;
+        }
         self.after(&caller.account, done).await
     }
 }

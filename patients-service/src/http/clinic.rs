@@ -99,10 +99,12 @@ fn set<T>(cleared: &mut Vec<FieldError>, field: &'static str, value: Maybe<T>) -
 
 /// Reads the settings of the caller's clinic.
 #[utoipa::path(get, path = "/api/clinic", tag = "clinic", responses((status = 200, body = ClinicAnswer)))]
-pub async fn read(State(app): State<App>, caller: Caller) -> Result<Response, Problem> {
+pub async fn read(State(app): State<App>, caller: Caller, cause: Cause) -> Result<Response, Problem> {
     caller.require(Role::Admin)?;
     let mut reader = app.core.db.read().await.map_err(lost)?;
     let clinic = store::clinics::read(reader.conn(), &caller.account).await.map_err(lost)?;
+    drop(reader);
+    app.saw(&caller, &cause, "clinic.read", Vec::new()).await?;
     Ok((ETag(clinic.version), Json(ClinicAnswer::new(&caller, clinic.settings))).into_response())
 }
 

@@ -49,6 +49,7 @@ pub async fn create(
         // Answered before: the record as it stands now, under the status it had then.
         Done::Before(answered) => {
             let row = found(&app, &caller, answered.resource).await?;
+            app.saw(&caller, &cause, "patient.read", vec![row.id]).await?;
             Ok((StatusCode::CREATED, ETag(row.version), location(row.id), Json(PatientAnswer::from(row)))
                 .into_response())
         }
@@ -62,9 +63,16 @@ fn location(id: Uuid) -> [(HeaderName, String); 1] {
 /// Reads a patient.
 #[utoipa::path(get, path = "/api/patients/{id}", tag = "patients", params(("id" = Uuid, Path)),
     responses((status = 200, body = PatientAnswer), (status = 410, description = "Erased", body = Problem)))]
-pub async fn read(State(app): State<App>, caller: Caller, Path(id): Path<Uuid>) -> Result<Response, Problem> {
+pub async fn read(
+    State(app): State<App>,
+    caller: Caller,
+    cause: Cause,
+    Path(id): Path<Uuid>,
+) -> Result<Response, Problem> {
     caller.require(Role::Viewer)?;
-    answer(found(&app, &caller, id).await?)
+    let row = found(&app, &caller, id).await?;
+    app.saw(&caller, &cause, "patient.read", vec![id]).await?;
+    answer(row)
 }
 
 fn answer(row: store::patients::Row) -> Result<Response, Problem> {
@@ -151,6 +159,7 @@ impl ListQuery {
 pub async fn list(
     State(app): State<App>,
     caller: Caller,
+    cause: Cause,
     Query(query): Query<ListQuery>,
 ) -> Result<Json<Page<PatientAnswer>>, Problem> {
     caller.require(Role::Viewer)?;
@@ -172,7 +181,9 @@ pub async fn list(
     let rows = store::list::page(reader.conn(), &caller.account, &wanted, app.core.clock.now())
         .await
         .map_err(lost)?;
+    drop(reader);
     let page = Page::cut(rows, query.limit, &app.cursors, &scope, |row| sort.key(row))?;
+    app.saw(&caller, &cause, "patient.listed", page.items.iter().map(|row| row.id).collect()).await?;
     Ok(Json(page.map(PatientAnswer::from)))
 }
 
@@ -277,7 +288,10 @@ pub async fn restore(
 ) -> Result<Response, Problem> {
     caller.require(Role::Staff)?;
     let asked = Asked { caller: &caller, cause: &cause, key: key.over(b"") };
-    app.carry_out(asked, id, Ask::Restore, None).await?.map_err(refusals::about(id))?;
+    let done = app.carry_out(asked, id, Ask::Restore, None).await?.map_err(refusals::about(id))?;
+    if let Done::Before(_) = done {
+        app.saw(&caller, &cause, "patient.read", vec![id]).await?;
+    }
     answer(found(&app, &caller, id).await?)
 }
 
@@ -313,6 +327,7 @@ pub struct History {
 pub async fn history(
     State(app): State<App>,
     caller: Caller,
+    cause: Cause,
     Path(id): Path<Uuid>,
 ) -> Result<Json<History>, Problem> {
     caller.require(Role::Viewer)?;
@@ -321,6 +336,7 @@ pub async fn history(
     if fold(&stream).account() != Some(&caller.account) {
         return Err(Problem::not_found());
     }
+    app.saw(&caller, &cause, "patient.history_read", vec![id]).await?;
     let items = stream
         .iter()
         .map(|recorded| HistoryItem {

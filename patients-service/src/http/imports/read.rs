@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use shared_host::requests::lost;
+use shared_host::requests::{Cause, lost};
 use shared_http::{
     Caller, CursorScope, Json, Limit, Page, Path, Problem, Query, Role, Standing, Stopping, follow,
 };
@@ -24,10 +24,13 @@ const LEFT: i64 = 100;
 pub async fn one(
     State(app): State<App>,
     caller: Caller,
+    cause: Cause,
     Path(id): Path<Uuid>,
 ) -> Result<Json<ImportAnswer>, Problem> {
     caller.require(Role::Viewer)?;
-    stand(&app, &caller, id).await.map(Json)
+    let stands = stand(&app, &caller, id).await?;
+    app.saw(&caller, &cause, "import.read", vec![id]).await?;
+    Ok(Json(stands))
 }
 
 async fn stand(app: &App, caller: &Caller, id: Uuid) -> Result<ImportAnswer, Problem> {
@@ -47,11 +50,13 @@ async fn stand(app: &App, caller: &Caller, id: Uuid) -> Result<ImportAnswer, Pro
 pub async fn events(
     State(app): State<App>,
     caller: Caller,
+    cause: Cause,
     stopping: Stopping,
     Path(id): Path<Uuid>,
 ) -> Result<Response, Problem> {
     caller.require(Role::Viewer)?;
     found(&app, &caller, id).await?;
+    app.saw(&caller, &cause, "import.followed", vec![id]).await?;
     let look = move || {
         let (app, caller) = (app.clone(), caller.clone());
         async move {
@@ -82,6 +87,7 @@ pub struct ListQuery {
 pub async fn list(
     State(app): State<App>,
     caller: Caller,
+    cause: Cause,
     Query(query): Query<ListQuery>,
 ) -> Result<Json<Page<ImportAnswer>>, Problem> {
     caller.require(Role::Viewer)?;
@@ -91,6 +97,8 @@ pub async fn list(
     let mut reader = app.core.db.read().await.map_err(lost)?;
     let rows =
         imports::list(reader.conn(), &caller.account, last, query.limit.and_one()).await.map_err(lost)?;
+    drop(reader);
     let page = Page::cut(rows, query.limit, &app.cursors, &scope, |row| (row.created_at, row.id))?;
+    app.saw(&caller, &cause, "import.listed", page.items.iter().map(|row| row.id).collect()).await?;
     Ok(Json(page.map(|row| ImportAnswer::brief(&row))))
 }

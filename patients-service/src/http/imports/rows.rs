@@ -14,7 +14,7 @@ use axum::response::{IntoResponse, Response};
 use csv_intake::dates::Order;
 use futures_util::stream;
 use serde::{Deserialize, Serialize};
-use shared_host::requests::lost;
+use shared_host::requests::{Cause, lost};
 use shared_http::{Caller, CursorScope, FieldError, Json, Limit, Page, Path, Problem, Query, Role};
 use shared_runtime::group::Abort;
 use shared_runtime::keys::{DataKey, Found, KeysError};
@@ -47,6 +47,7 @@ pub struct RowsQuery {
 pub async fn list(
     State(app): State<App>,
     caller: Caller,
+    cause: Cause,
     Path(id): Path<Uuid>,
     Query(query): Query<RowsQuery>,
 ) -> Result<Json<Page<RowAnswer>>, Problem> {
@@ -82,6 +83,8 @@ pub async fn list(
             seen = row;
         }
     }
+    let seen = std::iter::once(id).chain(items.iter().filter_map(|row: &RowAnswer| row.patient_id)).collect();
+    app.saw(&caller, &cause, "import.rows_read", seen).await?;
     let next_cursor = (cut || more_chunks).then(|| app.cursors.seal(&scope, &seen)).transpose()?;
     Ok(Json(Page { items, next_cursor }))
 }
@@ -114,6 +117,7 @@ pub struct ResultQuery {
 pub async fn file(
     State(app): State<App>,
     caller: Caller,
+    cause: Cause,
     Path(id): Path<Uuid>,
     Query(query): Query<ResultQuery>,
 ) -> Result<Response, Problem> {
@@ -133,6 +137,7 @@ pub async fn file(
     if standing.state == "running" {
         return Err(running());
     }
+    app.saw(&caller, &cause, "import.result_read", vec![id]).await?;
     let reading = Reading::begin(app, standing, only_failed).await?;
     let head = [
         (header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()),
