@@ -1,7 +1,9 @@
 //! The API's own description: what every operation shares is added here, once.
 
+use crate::access;
 use crate::problem::{FieldError, PROBLEM_JSON, Problem};
 use axum::Router;
+use axum::http::Method;
 use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{
@@ -13,8 +15,8 @@ use utoipa_swagger_ui::{Config, SwaggerUi, Url};
 /// The name of the bearer scheme in the documents.
 pub const BEARER: &str = "bearer";
 
-/// Completes what `OpenApiRouter` collected: title, OpenAPI 3.1, the bearer scheme for all operations
-/// except those that say `security(())`, and the problems an operation can answer by its nature. What
+/// Completes what `OpenApiRouter` collected: title, OpenAPI 3.1, the bearer scheme with the role each operation needs
+/// (see [`crate::access`]), and the problems an operation can answer by its nature. What
 /// a handler documents itself stands.
 pub fn describe(mut document: OpenApi, title: &str, version: &str, description: &str) -> OpenApi {
     document.openapi = OpenApiVersion::Version31;
@@ -26,7 +28,9 @@ pub fn describe(mut document: OpenApi, title: &str, version: &str, description: 
     components.schemas.insert(FieldError::name().into_owned(), FieldError::schema());
     components.security_schemes.insert(BEARER.to_owned(), RefOr::T(bearer()));
     for (path, item) in &mut document.paths.paths {
-        for (changes, operation) in operations(item) {
+        for (method, operation) in operations(item) {
+            let changes = !method.is_safe();
+            access::declare(operation, changes);
             add_problems(operation, path.contains('{'), changes);
         }
     }
@@ -38,11 +42,18 @@ fn bearer() -> SecurityScheme {
     SecurityScheme::Http(scheme.description(Some("A staff token with the clinic and a role.")).build())
 }
 
-/// The operations of a path, and whether each is one that changes something.
-fn operations(item: &mut PathItem) -> impl Iterator<Item = (bool, &mut Operation)> {
-    let reads = [&mut item.get, &mut item.head].into_iter().flatten().map(|operation| (false, operation));
-    let writes = [&mut item.put, &mut item.post, &mut item.delete, &mut item.patch].into_iter().flatten();
-    reads.chain(writes.map(|operation| (true, operation)))
+/// The operations of a path.
+pub(crate) fn operations(item: &mut PathItem) -> impl Iterator<Item = (Method, &mut Operation)> {
+    [
+        (Method::GET, &mut item.get),
+        (Method::HEAD, &mut item.head),
+        (Method::PUT, &mut item.put),
+        (Method::POST, &mut item.post),
+        (Method::DELETE, &mut item.delete),
+        (Method::PATCH, &mut item.patch),
+    ]
+    .into_iter()
+    .filter_map(|(method, operation)| Some((method, operation.as_mut()?)))
 }
 
 fn add_problems(operation: &mut Operation, names_something: bool, changes: bool) {

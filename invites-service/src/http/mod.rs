@@ -26,6 +26,7 @@ use axum::extract::FromRef;
 use refusals::problem;
 use shared_events::AccountId;
 use shared_host::requests::{Cause, lost, repeatable, saw, unanswered};
+use shared_http::access;
 use shared_http::openapi::{self, Document};
 use shared_http::{Caller, CursorKey, FingerprintKey, Key, Problem, Verifier};
 use shared_runtime::core::Core;
@@ -94,6 +95,7 @@ pub fn router(api: Api) -> (Router, Document) {
         env!("CARGO_PKG_VERSION"),
         "Invites a clinic makes to its patients, and the logins of those who took them up.",
     );
+    let router = access::guard(router, &openapi, api.verifier.clone());
     let document = Document { name: "invites", path: "/openapi/invites.json", openapi };
     (router.with_state(api), document)
 }

@@ -12,6 +12,7 @@ use crate::domain::Ask;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, FromRef};
 use shared_host::requests::{Cause, repeatable, saw, staff, unanswered};
+use shared_http::access;
 use shared_http::openapi::{self, Document};
 use shared_http::{Caller, CursorKey, FingerprintKey, Key, Problem, Verifier};
 use shared_runtime::core::Core;
@@ -80,6 +81,7 @@ pub fn router(app: App) -> (Router, Document) {
         env!("CARGO_PKG_VERSION"),
         "The records a clinic keeps first: patients, the clinic's settings, imports.",
     );
+    let router = access::guard(router, &openapi, app.verifier.clone());
     let document = Document { name: "patients", path: "/openapi/patients.json", openapi };
     (router.with_state(app), document)
 }

@@ -83,7 +83,8 @@ pub async fn list(
             seen = row;
         }
     }
-    let shown = std::iter::once(id).chain(items.iter().filter_map(|row: &RowAnswer| row.patient_id)).collect();
+    let shown =
+        std::iter::once(id).chain(items.iter().filter_map(|row: &RowAnswer| row.patient_id)).collect();
     app.saw(&caller, &cause, "import.rows_read", shown).await?;
     let next_cursor = (cut || more_chunks).then(|| app.cursors.seal(&scope, &seen)).transpose()?;
     Ok(Json(Page { items, next_cursor }))
