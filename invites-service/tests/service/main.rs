@@ -1,5 +1,6 @@
 //! The service over HTTP, on both databases: `cargo test -p invites-service --test service`.
 
+mod access;
 mod bulk;
 mod bulk_orders;
 mod bulk_worker;

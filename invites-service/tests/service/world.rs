@@ -160,6 +160,13 @@ impl World {
         vec![self.ground.folder.0.clone(), self.ground.databases.folder().to_owned()]
     }
 
+    /// Who signs the tokens.
+    pub fn issuer(&self) -> testkit::api::Issuer<'_> {
+        let told = self.clock.clone();
+        let clock: shared_http::auth::Clock = Arc::new(move || told.now());
+        testkit::api::Issuer { private: &self.ground.signing.0, name: "test", audience: "test", clock }
+    }
+
     pub fn token(&self, clinic: &str, role: Role) -> String {
         let claims = Claims { account: account(clinic), subject: "staff-7".into(), role, name: None };
         self.minter.mint(&claims, TimeDelta::days(365)).expect("a token")

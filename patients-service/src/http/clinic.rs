@@ -98,7 +98,8 @@ fn set<T>(cleared: &mut Vec<FieldError>, field: &'static str, value: Maybe<T>) -
 }
 
 /// Reads the settings of the caller's clinic.
-#[utoipa::path(get, path = "/api/clinic", tag = "clinic", responses((status = 200, body = ClinicAnswer)))]
+#[utoipa::path(get, path = "/api/clinic", tag = "clinic", security(("bearer" = ["admin"])),
+    responses((status = 200, body = ClinicAnswer)))]
 pub async fn read(State(app): State<App>, caller: Caller, cause: Cause) -> Result<Response, Problem> {
     caller.require(Role::Admin)?;
     let mut reader = app.core.db.read().await.map_err(lost)?;
@@ -110,6 +111,7 @@ pub async fn read(State(app): State<App>, caller: Caller, cause: Cause) -> Resul
 
 /// Changes settings of the caller's clinic.
 #[utoipa::path(patch, path = "/api/clinic", tag = "clinic", request_body = ClinicPatch, params(IfMatch),
+    security(("bearer" = ["admin"])),
     responses((status = 200, body = ClinicAnswer)))]
 pub async fn change(
     State(app): State<App>,

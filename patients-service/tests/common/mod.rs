@@ -11,7 +11,7 @@ use patients_service::service::{NAME, Parts, PatientsService};
 use shared_events::AccountId;
 use shared_http::{
     Algorithm, Claims, KeySource, Limits, ManneredConfig, Minter, Role, Verifier, VerifierConfig,
-    generate_signing_key, manners,
+    generate_signing_key, manners, openapi,
 };
 use shared_runtime::Db;
 use shared_runtime::bus::{Bus, Topology};
@@ -76,6 +76,7 @@ struct Inner {
     secrets: Secrets,
     clock: Clock,
     minter: Minter,
+    private: String,
 }
 
 impl World {
@@ -88,6 +89,7 @@ impl World {
             databases: TestDatabases::in_schemas(door).await,
             secrets: Secrets { wrapping: ring(), bus: ring(), http: ring() },
             minter: Minter::new(&private, ISSUER, AUDIENCE, hands(&clock)).unwrap(),
+            private,
             clock,
         }))
     }
@@ -113,7 +115,7 @@ impl World {
     }
 
     async fn start(&self, working: bool) -> Served {
-        let Inner { databases, secrets, clock, minter } = &*self.0;
+        let Inner { databases, secrets, clock, minter, .. } = &*self.0;
         let bus_url = format!("embedded:{}", databases.folder().join("bus.db").display());
         let config = VerifierConfig {
             keys: KeySource::Pem(minter.public_pem().to_owned()),
@@ -135,11 +137,18 @@ impl World {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let stop = CancellationToken::new();
-        let router = manners(service.router().0, ManneredConfig::default());
+        let (router, document) = service.router();
+        let router = manners(router.merge(openapi::docs(vec![document])), ManneredConfig::default());
         let server = tokio::spawn(shared_http::run(listener, router, stop.clone(), Limits::default()));
         let tasks = if working { service.work(&stop) } else { Vec::new() };
         let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().unwrap();
         Served { world: self.clone(), service, url, client, stop, server: Some(server), tasks }
+    }
+
+    /// Who signs the tokens.
+    pub fn issuer(&self) -> testkit::api::Issuer<'_> {
+        let (private, clock) = (&self.0.private, hands(&self.0.clock));
+        testkit::api::Issuer { private, name: ISSUER, audience: AUDIENCE, clock }
     }
 
     /// A token for `ttl` seconds.

@@ -112,6 +112,7 @@ pub struct ResultQuery {
 /// failed. Correct these and send the file again as it is: rows that were taken before count as unchanged. Cells that a
 /// spreadsheet would run have a quote mark before them, which is taken away again when the file is read here.
 #[utoipa::path(get, path = "/api/imports/{id}/result", tag = "imports", params(("id" = Uuid, Path), ResultQuery),
+    security(("bearer" = ["staff"])),
     responses((status = 200, content_type = "text/csv", body = String),
               (status = 409, description = "`import_running`", body = Problem),
               (status = 410, description = "`import_result_gone`", body = Problem)))]
