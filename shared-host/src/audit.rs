@@ -3,10 +3,13 @@
 use crate::requests::{Cause, lost, saw};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use shared_http::cursor::place_of_a_page;
+use shared_http::openapi;
 use shared_http::{Caller, CursorKey, CursorScope, FieldError, Limit, Page, Problem};
 use shared_runtime::audit::chain::Row;
 use shared_runtime::audit::list::{self, Wanted};
 use shared_runtime::core::Core;
+use utoipa::openapi::Schema;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
@@ -57,8 +60,10 @@ impl From<Row> for AuditRow {
 #[into_params(parameter_in = Query)]
 pub struct AuditQuery {
     /// Who: `staff:ID` or `patient`.
+    #[param(schema_with = any_text)]
     pub actor: Option<String>,
     /// What, such as `patient.read` or `invite.link_shown`.
+    #[param(schema_with = any_text)]
     pub action: Option<String>,
     /// Rows about this patient, invite, import or job.
     pub id: Option<Uuid>,
@@ -67,12 +72,16 @@ pub struct AuditQuery {
     /// Before this time.
     pub to: Option<DateTime<Utc>>,
     /// How many, 1 to 200; 50 where absent.
-    #[serde(default, skip_serializing)]
+    #[serde(default, skip_serializing_if = "place_of_a_page")]
     #[param(value_type = Option<u16>, minimum = 1, maximum = 200)]
     pub limit: Limit,
     /// Where a page ended: the `next_cursor` of the page before.
-    #[serde(skip_serializing)]
+    #[serde(skip_serializing_if = "place_of_a_page")]
     pub cursor: Option<String>,
+}
+
+fn any_text() -> Schema {
+    openapi::plain_text(0, None)
 }
 
 impl AuditQuery {

@@ -7,7 +7,7 @@
 //! * [`logs`]: where it writes.
 //! * [`requests`]: where a request meets the log.
 //! * [`serve`]: sockets, signals, draining.
-//! * [`status`]: how far a service is, for operators.
+//! * [`status`]: how far a service is, for operators; [`verification`]: whether its audit is whole.
 
 pub mod audit;
 pub mod flags;
@@ -16,6 +16,7 @@ pub mod logs;
 pub mod requests;
 pub mod serve;
 pub mod status;
+pub mod verification;
 
 use std::process::ExitCode;
 

@@ -5,12 +5,17 @@ use crate::problem::{FieldError, PROBLEM_JSON, Problem};
 use axum::Router;
 use axum::http::Method;
 use utoipa::openapi::path::{Operation, PathItem};
+use utoipa::openapi::schema::Type;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{
-    Components, Content, Info, OpenApi, OpenApiVersion, Ref, RefOr, Response, ResponseBuilder,
+    Components, Content, Info, ObjectBuilder, OpenApi, OpenApiVersion, Ref, RefOr, Response, ResponseBuilder,
+    Schema,
 };
 use utoipa::{PartialSchema, ToSchema};
 use utoipa_swagger_ui::{Config, SwaggerUi, Url};
+
+/// What texts are that hold no control character.
+const NO_CONTROLS: &str = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$";
 
 /// The name of the bearer scheme in the documents.
 pub const BEARER: &str = "bearer";
@@ -31,6 +36,7 @@ pub fn describe(mut document: OpenApi, title: &str, version: &str, description: 
         for (method, operation) in operations(item) {
             let changes = !method.is_safe();
             access::declare(operation, changes);
+            name_problems(operation);
             add_problems(operation, path.contains('{'), changes);
         }
     }
@@ -80,6 +86,35 @@ fn add_problems(operation: &mut Operation, names_something: bool, changes: bool)
         let responses = &mut operation.responses.responses;
         responses.entry(status.to_owned()).or_insert_with(|| RefOr::T(problem(description)));
     }
+}
+
+/// What a handler documents as a problem is sent as one.
+fn name_problems(operation: &mut Operation) {
+    for response in operation.responses.responses.values_mut() {
+        let RefOr::T(response) = response else { continue };
+        let is_problem = |content: &RefOr<Content>| match content {
+            RefOr::T(content) => {
+                matches!(&content.schema, Some(RefOr::Ref(of)) if of.ref_location.ends_with("/Problem"))
+            }
+            RefOr::Ref(_) => false,
+        };
+        if response.content.get("application/json").is_some_and(is_problem)
+            && let Some(content) = response.content.shift_remove("application/json")
+        {
+            response.content.insert(PROBLEM_JSON.to_owned(), content);
+        }
+    }
+}
+
+/// A text without control characters, for parameters; `least` and `most` are its characters.
+pub fn plain_text(least: usize, most: Option<usize>) -> Schema {
+    let text = ObjectBuilder::new().schema_type(Type::String).pattern(Some(NO_CONTROLS));
+    Schema::Object(text.min_length(Some(least)).max_length(most).build())
+}
+
+/// One of these words, for parameters.
+pub fn word(words: &[&str]) -> Schema {
+    Schema::Object(ObjectBuilder::new().schema_type(Type::String).enum_values(Some(words.to_vec())).build())
 }
 
 fn problem(description: &str) -> Response {

@@ -1,5 +1,6 @@
 //! What can be typed.
 
+mod audit;
 mod follow;
 mod import;
 mod imports;
@@ -8,6 +9,7 @@ mod invites;
 mod keys;
 mod progress;
 mod serve;
+mod services;
 mod status;
 mod target;
 mod token;
@@ -33,6 +35,9 @@ pub enum Command {
     /// What became of them; retry, cancel.
     #[command(subcommand)]
     Invites(invites::Command),
+    /// Who read or changed what, and whether anybody changed that.
+    #[command(subcommand)]
+    Audit(audit::Command),
     /// Show how far the services are: events, what waits, what was parked.
     Status(status::Flags),
     /// The key files of a secrets directory.
@@ -50,6 +55,7 @@ pub async fn run(command: Command) -> Result<ExitCode> {
         Command::Imports(command) => return imports::run(command).await,
         Command::Invite(flags) => return invite::run(flags).await,
         Command::Invites(command) => return invites::run(command).await,
+        Command::Audit(command) => return audit::run(command).await,
         Command::Status(flags) => return status::run(flags).await,
     }
     Ok(ExitCode::SUCCESS)

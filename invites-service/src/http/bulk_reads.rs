@@ -12,6 +12,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use shared_events::AccountId;
 use shared_host::requests::{Cause, lost};
+use shared_http::progress::ProgressEvent;
 use shared_http::{Caller, CursorScope, Json, Limit, Page, Path, Problem, Query, Standing, Stopping, follow};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
@@ -184,7 +185,7 @@ pub async fn get(
 #[utoipa::path(
     get, path = "/api/invites/bulk/{id}/events", tag = "bulk invites",
     params(("id" = Uuid, Path, description = "The job")),
-    responses((status = 200, body = String, content_type = "text/event-stream", description = "How it goes"))
+    responses((status = 200, body = ProgressEvent, content_type = "text/event-stream", description = "How it goes"))
 )]
 pub async fn events(
     State(api): State<Api>,
@@ -229,6 +230,7 @@ impl OutcomeFilter {
 #[into_params(parameter_in = Query)]
 pub struct PatientsQuery {
     /// One outcome.
+    #[param(inline)]
     outcome: Option<OutcomeFilter>,
     /// Rows of a page: 1 to 200, 50 where nobody says.
     #[serde(default)]

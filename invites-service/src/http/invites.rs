@@ -11,10 +11,12 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use shared_events::Event;
 use shared_host::requests::{Cause, lost, staff};
+use shared_http::openapi;
 use shared_http::{
     Body, Caller, CursorScope, ETag, FieldError, IdempotencyKey, Json, Limit, Page, Path, Problem, Query,
     Role,
 };
+use utoipa::openapi::Schema;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
@@ -48,8 +50,10 @@ pub struct ListQuery {
     /// One patient's invites.
     patient_id: Option<Uuid>,
     /// One status. What is past its expiry is `expired`.
+    #[param(inline)]
     status: Option<StatusFilter>,
     /// One provider's invites.
+    #[param(schema_with = provider)]
     provider_id: Option<String>,
     /// Made at this time or later.
     created_after: Option<DateTime<Utc>>,
@@ -61,6 +65,10 @@ pub struct ListQuery {
     limit: Limit,
     /// The `next_cursor` of the page before.
     cursor: Option<String>,
+}
+
+fn provider() -> Schema {
+    openapi::plain_text(1, Some(128))
 }
 
 /// List invites

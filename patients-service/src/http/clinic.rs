@@ -10,8 +10,10 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use shared_events::clinic::{ClinicSettings, InviteSystem, OpenInvitePolicy};
 use shared_host::requests::{Cause, lost, staff, unanswered};
+use shared_http::openapi;
 use shared_http::{Caller, ETag, IfMatch, Json, Maybe, Problem, Role};
 use utoipa::ToSchema;
+use utoipa::openapi::Schema;
 
 /// A clinic's settings.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -57,21 +59,34 @@ impl ClinicAnswer {
 #[serde(deny_unknown_fields, default)]
 pub struct ClinicPatch {
     /// The name that patients see.
+    #[schema(value_type = String)]
     pub name: Maybe<String>,
     /// IANA name.
+    #[schema(value_type = String, example = "Europe/Berlin")]
     pub time_zone: Maybe<String>,
     /// Language tag.
+    #[schema(value_type = String, example = "de-AT")]
     pub default_language: Maybe<String>,
     /// Days until an invite lapses, 1 to 90.
+    #[schema(value_type = i64, minimum = 1, maximum = 90)]
     pub default_expiry_days: Maybe<i64>,
     /// What a second open invite does: `supersede`, `allow` or `reject`.
-    #[schema(value_type = Option<String>)]
+    #[schema(schema_with = policies)]
     pub open_invite_policy: Maybe<OpenInvitePolicy>,
     /// Whether several live patients may have one address.
+    #[schema(value_type = bool)]
     pub allow_shared_email: Maybe<bool>,
     /// `legacy`, `parallel` or `patient_first`.
-    #[schema(value_type = Option<String>)]
+    #[schema(schema_with = systems)]
     pub invite_system: Maybe<InviteSystem>,
+}
+
+fn policies() -> Schema {
+    openapi::word(&["supersede", "allow", "reject"])
+}
+
+fn systems() -> Schema {
+    openapi::word(&["legacy", "parallel", "patient_first"])
 }
 
 impl ClinicPatch {

@@ -13,10 +13,13 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use shared_events::patient::{ArchiveReason, Origin};
 use shared_host::requests::{Cause, lost};
+use shared_http::cursor::place_of_a_page;
+use shared_http::openapi;
 use shared_http::{
     Body, Caller, CursorScope, ETag, FieldError, IdempotencyKey, IfMatch, Json, Limit, Page, Path, Problem,
     Query, Role,
 };
+use utoipa::openapi::Schema;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
@@ -117,24 +120,40 @@ async fn stream(app: &App, id: Uuid) -> Result<shared_runtime::log::Stream, Prob
 #[into_params(parameter_in = Query)]
 pub struct ListQuery {
     /// Part of a name, an address or an external id.
+    #[param(schema_with = any_text)]
     pub search: Option<String>,
     /// One status: `pending`, `active` or `inactive`. Without it, archived patients are left out.
+    #[param(schema_with = statuses)]
     pub status: Option<String>,
     /// With or without an open invite.
     pub has_pending_invite: Option<bool>,
     /// One clinician's patients.
+    #[param(schema_with = any_text)]
     pub clinician_id: Option<String>,
     /// Those that staff must complete.
     pub incomplete: Option<bool>,
     /// `name` (default), `-name`, `created_at` or `-created_at`.
+    #[param(schema_with = sorts)]
     pub sort: Option<String>,
     /// How many, 1 to 200; 50 where absent.
-    #[serde(default, skip_serializing)]
+    #[serde(default, skip_serializing_if = "place_of_a_page")]
     #[param(value_type = Option<u16>, minimum = 1, maximum = 200)]
     pub limit: Limit,
     /// Where a page ended: the `next_cursor` of the page before.
-    #[serde(skip_serializing)]
+    #[serde(skip_serializing_if = "place_of_a_page")]
     pub cursor: Option<String>,
+}
+
+fn any_text() -> Schema {
+    openapi::plain_text(0, None)
+}
+
+fn statuses() -> Schema {
+    openapi::word(&["pending", "active", "inactive"])
+}
+
+fn sorts() -> Schema {
+    openapi::word(&["name", "-name", "created_at", "-created_at"])
 }
 
 impl ListQuery {
@@ -145,7 +164,7 @@ impl ListQuery {
         }
         // No record holds control characters, and PostgreSQL takes no text that holds a zero.
         for (name, text) in [("?search", &self.search), ("?clinician_id", &self.clinician_id)] {
-            if text.as_deref().is_some_and(|text| text.trim().contains(char::is_control)) {
+            if text.as_deref().is_some_and(|text| text.contains(char::is_control)) {
                 return Err(unusable(name, "must not hold control characters"));
             }
         }

@@ -98,7 +98,7 @@ pub async fn cursors(stage: &Stage) {
             let mut call = operation.about(*id);
             call.target += "?limit=1";
             let page = stage.ask(&operation.method, &call, Some(stage.admin())).await;
-            let Some(cursor) = page.body["next_cursor"].as_str() else { eprintln!("DBG {} {} {}", call.target, page.status, page.body); continue };
+            let Some(cursor) = page.body["next_cursor"].as_str() else { continue };
             for (cursor, token) in [(cursor, &stage.stranger), ("bWFkZSB1cA", &stage.stranger)] {
                 let target = format!("{}&cursor={cursor}", call.target);
                 let reply = stage.ask(&operation.method, &Call { target, ..call.clone() }, Some(token)).await;

@@ -9,6 +9,8 @@ use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use shared_host::requests::{Cause, lost};
+use shared_http::cursor::place_of_a_page;
+use shared_http::progress::ProgressEvent;
 use shared_http::{
     Caller, CursorScope, Json, Limit, Page, Path, Problem, Query, Role, Standing, Stopping, follow,
 };
@@ -46,7 +48,7 @@ async fn stand(app: &App, caller: &Caller, id: Uuid) -> Result<ImportAnswer, Pro
 
 /// Follows an import live: server-sent events, `progress` whenever it moved and `end` when it is done.
 #[utoipa::path(get, path = "/api/imports/{id}/events", tag = "imports", params(("id" = Uuid, Path)),
-    responses((status = 200, content_type = "text/event-stream", body = ImportAnswer)))]
+    responses((status = 200, content_type = "text/event-stream", body = ProgressEvent)))]
 pub async fn events(
     State(app): State<App>,
     caller: Caller,
@@ -73,11 +75,11 @@ pub async fn events(
 #[into_params(parameter_in = Query)]
 pub struct ListQuery {
     /// How many, 1 to 200; 50 where absent.
-    #[serde(default, skip_serializing)]
+    #[serde(default, skip_serializing_if = "place_of_a_page")]
     #[param(value_type = Option<u16>, minimum = 1, maximum = 200)]
     pub limit: Limit,
     /// Where a page ended: the `next_cursor` of the page before.
-    #[serde(skip_serializing)]
+    #[serde(skip_serializing_if = "place_of_a_page")]
     pub cursor: Option<String>,
 }
 

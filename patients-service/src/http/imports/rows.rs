@@ -15,10 +15,13 @@ use csv_intake::dates::Order;
 use futures_util::stream;
 use serde::{Deserialize, Serialize};
 use shared_host::requests::{Cause, lost};
+use shared_http::cursor::place_of_a_page;
+use shared_http::openapi;
 use shared_http::{Caller, CursorScope, FieldError, Json, Limit, Page, Path, Problem, Query, Role};
 use shared_runtime::group::Abort;
 use shared_runtime::keys::{DataKey, Found, KeysError};
 use utoipa::IntoParams;
+use utoipa::openapi::Schema;
 use uuid::Uuid;
 
 /// Chunks that are looked through for one page: a rare outcome may take several pages to find.
@@ -30,13 +33,14 @@ const LOOKED_THROUGH: i64 = 20;
 #[into_params(parameter_in = Query)]
 pub struct RowsQuery {
     /// One outcome: `created`, `updated`, `unchanged`, `skipped` or `failed`.
+    #[param(schema_with = outcomes)]
     pub outcome: Option<String>,
     /// How many at most, 1 to 200; 50 where absent. A page may have fewer and still not be the last.
-    #[serde(default, skip_serializing)]
+    #[serde(default, skip_serializing_if = "place_of_a_page")]
     #[param(value_type = Option<u16>, minimum = 1, maximum = 200)]
     pub limit: Limit,
     /// Where a page ended: the `next_cursor` of the page before.
-    #[serde(skip_serializing)]
+    #[serde(skip_serializing_if = "place_of_a_page")]
     pub cursor: Option<String>,
 }
 
@@ -90,6 +94,14 @@ pub async fn list(
     Ok(Json(Page { items, next_cursor }))
 }
 
+fn outcomes() -> Schema {
+    openapi::word(&["created", "updated", "unchanged", "skipped", "failed"])
+}
+
+fn failed_alone() -> Schema {
+    openapi::word(&["failed"])
+}
+
 fn outcome(text: &str) -> Result<Ended, Problem> {
     serde_json::from_value(serde_json::Value::from(text)).map_err(|_| {
         let words = "must be created, updated, unchanged, skipped or failed";
@@ -103,6 +115,7 @@ fn outcome(text: &str) -> Result<Ended, Problem> {
 #[into_params(parameter_in = Query)]
 pub struct ResultQuery {
     /// `failed`: those alone.
+    #[param(schema_with = failed_alone)]
     pub only: Option<String>,
 }
 
