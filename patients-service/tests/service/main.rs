@@ -7,6 +7,7 @@ mod common;
 
 mod access;
 mod archiving;
+mod audit;
 mod changes;
 mod clinic;
 mod imports;
