@@ -94,3 +94,27 @@ impl Guard {
         Ok(Some(caller))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn needs(schemes: Vec<SecurityRequirement>) -> Option<Role> {
+        let mut operation = Operation::new();
+        operation.security = Some(schemes);
+        role(&operation, true)
+    }
+
+    #[test]
+    fn a_word_that_is_no_role_lets_admins_in_alone() {
+        assert_eq!(needs(vec![SecurityRequirement::new(BEARER, ["viewer"])]), Some(Role::Viewer));
+        assert_eq!(needs(vec![SecurityRequirement::new(BEARER, ["everyone"])]), Some(Role::Admin));
+        assert_eq!(needs(vec![SecurityRequirement::new(BEARER, Vec::<String>::new())]), Some(Role::Staff));
+    }
+
+    #[test]
+    fn other_schemes_are_the_handlers_own_business() {
+        assert_eq!(needs(vec![SecurityRequirement::default()]), None);
+        assert_eq!(needs(vec![SecurityRequirement::new("session", Vec::<String>::new())]), None);
+    }
+}

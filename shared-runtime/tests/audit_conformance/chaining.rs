@@ -36,13 +36,13 @@ impl Scene {
             let entries: Vec<_> = (0..count).map(|_| entry("patient.read")).collect();
             let mut tx = self.world.db.begin().await.unwrap();
             audit::write(&mut tx, &entries).await.unwrap();
-            let holds = number < 2 && round % 4 == 0 && self.world.databases.door() == Door::Postgres;
+            let holds = number < 2 && round.is_multiple_of(4) && self.world.databases.door() == Door::Postgres;
             if holds {
                 let enough = self.world.head().await + 10;
                 let others = || async { self.world.head().await >= enough || self.alone.load(SeqCst) };
                 until("ten other rows are chained", others).await;
             }
-            if (number + round) % 5 == 0 {
+            if (number + round).is_multiple_of(5) {
                 tx.rollback().await.unwrap();
             } else {
                 tx.commit().await.unwrap();
