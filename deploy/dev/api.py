@@ -95,6 +95,14 @@ class Server:
                                         stdin=subprocess.DEVNULL, stdout=self.log, stderr=subprocess.STDOUT)
 
     def __enter__(self):
+        try:
+            return self.ready()
+        except BaseException:
+            self.__exit__()
+            raise
+
+    def ready(self):
+        """Waits until it answers."""
         for _ in range(600):
             if self.process.poll() is not None:
                 raise Trouble(f"the server ended: {Path(self.log.name).read_text()}")
@@ -138,28 +146,42 @@ def run(examples=EXAMPLES):
     with tempfile.TemporaryDirectory(prefix="api-run-", dir=WORLDS) as folder, Server(folder) as server:
         server.fill()
         running = []
-        for name in ("patients", "invites"):
-            document = json.loads(server.get(f"/openapi/{name}.json"))
-            settings = Path(folder) / f"{name}.toml"
-            settings.write_text(config(document))
-            for title, chosen, count in plan(name, document, examples):
-                command = [program, "--config-file", settings, "run", f"{server.url}/openapi/{name}.json", "--no-color",
-                           "--header", f"Authorization: Bearer {server.token}", "--max-examples", str(count), *chosen]
-                home = Path(folder) / title
-                home.mkdir()
-                # To a file: a pipe that nobody reads holds up whoever writes.
-                out = open(home / "out", "w+")
-                running.append((title, out, subprocess.Popen(command, cwd=home, stdin=subprocess.DEVNULL, stdout=out,
-                                                             stderr=subprocess.STDOUT, env={**os.environ, "COLUMNS": "160"})))
-        failed, cases = [], 0
-        for title, out, process in running:
-            code = process.wait()
-            out.seek(0)
-            said = out.read()
-            out.close()
-            cases += sum(int(found) for found in re.findall(r"(\d+) generated", said))
-            if code:
-                failed.append(f"---- {title}\n{said[said.find('= FAILURES'):]}")
+        try:
+            for name in ("patients", "invites"):
+                document = json.loads(server.get(f"/openapi/{name}.json"))
+                (Path(folder) / f"{name}.toml").write_text(config(document))
+                running += [begin(program, Path(folder), server, name, *one) for one in plan(name, document, examples)]
+            return gather(running)
+        finally:
+            for _, _, process in running:
+                process.kill()
+
+
+def begin(program, folder, server, name, title, chosen, count):
+    """Begins one run; its name, where it writes, and the process."""
+    home = folder / title
+    home.mkdir()
+    # To a file: a pipe that nobody reads holds up whoever writes.
+    out = home / "out"
+    command = [program, "--config-file", folder / f"{name}.toml", "run", f"{server.url}/openapi/{name}.json", "--no-color",
+               "--header", f"Authorization: Bearer {server.token}", "--max-examples", str(count), *chosen]
+    with open(out, "wb") as file:
+        process = subprocess.Popen(command, cwd=home, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT,
+                                   env={**os.environ, "COLUMNS": "160"})
+    return title, out, process
+
+
+def gather(running):
+    """Waits for all of them."""
+    failed, cases = [], 0
+    for title, out, process in running:
+        code = process.wait()
+        said = out.read_text(errors="replace")
+        made = [int(found) for found in re.findall(r"(\d+) generated", said)]
+        cases += sum(made)
+        # One that made nothing up shows nothing.
+        if code or not sum(made):
+            failed.append(f"---- {title}\n{said[max(said.find('= FAILURES'), 0):]}")
     return failed, cases
 
 
