@@ -17,6 +17,7 @@ import unittest
 from collections import Counter
 from pathlib import Path
 
+import api
 import procs
 import servers
 from procs import Trouble
@@ -42,6 +43,8 @@ def main():
             environment = {**os.environ, **servers.start(world, watched=os.getpid())}
             code = cargo(tally, environment, *filter(None, [name]))
         tally.ended(code)
+        if not name and not tally.broken:
+            try_api(tally)
     except Trouble as trouble:
         print(f"test: {trouble}", file=sys.stderr, flush=True)
         tally.broken.append("the servers did not start")
@@ -53,6 +56,17 @@ def main():
     lines, well = report(tally, tools, filtered=bool(name))
     print("\n".join(lines), flush=True)
     return 0 if well else 1
+
+
+def try_api(tally):
+    """Both services against their own documents."""
+    try:
+        failed, cases = api.run()
+        print("\n".join([*failed, f"api: {cases} requests made up, {len(failed)} runs failed"]), flush=True)
+        tally.broken += [f"api: {text.splitlines()[0].strip('- ')}" for text in failed]
+    except Trouble as trouble:
+        print(f"api: {trouble}", file=sys.stderr, flush=True)
+        tally.broken.append("api: it could not run")
 
 
 def run_tools():

@@ -5,6 +5,7 @@
 //! anything is read, whatever one transaction decides about a patient's invites, the next one sees:
 //! the counter of wrong facts, the one acceptance, the one open invite all rest on this.
 
+mod audited;
 mod load;
 mod write;
 
@@ -18,6 +19,7 @@ use crate::store::invites::Row;
 use chrono::{DateTime, Utc};
 use shared_events::{AccountId, Event};
 use shared_runtime::Tx;
+use shared_runtime::audit::{self, Entry};
 use shared_runtime::clock::Clock;
 use shared_runtime::group::{Abort, Desk};
 use shared_runtime::idempotency::{self, Answered, Recalled, Repeatable};
@@ -92,6 +94,7 @@ struct Decided {
     /// Invites that an event was said of.
     touched: BTreeSet<Uuid>,
     logins: Vec<SignedUp>,
+    audit: Vec<Entry>,
 }
 
 /// A login that was made or got one more patient.
@@ -159,6 +162,7 @@ impl Invites {
         }
         write::all(&self.log, tx, &decided, &books, self.clock.now()).await?;
         room.put(tx).await?;
+        audit::write(tx, &decided.audit).await?;
         self.remember(tx, commands, &outcomes).await?;
         Ok(outcomes)
     }
@@ -173,6 +177,7 @@ impl Invites {
         belongs(command, book)?;
         let said = decide(book, &command.ask, command.at)?;
         let changed = !said.is_empty();
+        let before = decided.events.len();
         let (mut wrong_fact, mut counts) = (false, false);
         for one in said {
             wrong_fact |= matches!(one.event, Event::InviteVerificationFailed(_));
@@ -199,6 +204,7 @@ impl Invites {
             decided.touched.insert(event.stream);
             decided.events.push(event);
         }
+        decided.audit.extend(audited::entry(command, &decided.events[before..]));
         if wrong_fact {
             // Kept, and refused: the attempt is committed before anybody is answered.
             return Err(Refusal::NotAccepted);

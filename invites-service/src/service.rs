@@ -120,6 +120,7 @@ impl Invites {
             core.relay(stop),
             core.prune(stop),
             core.rewrap(stop),
+            core.chain_audit(stop),
             core.consume(self.hearer(), stop),
             self.sweep(stop),
             self.invite_in_bulk(stop),

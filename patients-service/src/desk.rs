@@ -12,6 +12,7 @@ use chrono::{DateTime, Utc};
 use shared_events::AccountId;
 use shared_events::patient::PatientStatus;
 use shared_runtime::Tx;
+use shared_runtime::audit::{self, Entry};
 use shared_runtime::clock::Clock;
 use shared_runtime::group::{Abort, Desk};
 use shared_runtime::idempotency::{self, Answered, Recalled, Repeatable};
@@ -108,6 +109,7 @@ impl Desk for Patients {
             return Ok(vec![Err(refusal)]);
         }
         self.write(tx, &decided, &sharing).await?;
+        audit::write(tx, &audited(commands, &outcomes, &decided)).await?;
         self.remember(tx, commands, &outcomes).await?;
         Ok(outcomes)
     }
@@ -221,6 +223,26 @@ impl Patients {
             Err(Abort::Conflict)
         }
     }
+}
+
+/// A row of the audit for each command that a request asked for and that was not refused.
+fn audited(commands: &[Command], outcomes: &[Outcome], decided: &[Decided]) -> Vec<Entry> {
+    let mut events = decided.iter().map(|one| &one.event);
+    let mut entries = Vec::new();
+    for (command, outcome) in commands.iter().zip(outcomes) {
+        let Ok(Done::Now(_, changed)) = outcome else { continue };
+        // Commands and what was decided of them stand in one order.
+        let said = if *changed { events.next() } else { None };
+        let place = (&command.account, command.at);
+        entries.extend(Entry::of_events(
+            &command.meta,
+            place,
+            command.patient,
+            said.map_or(&[], std::slice::from_ref),
+            "patient.read",
+        ));
+    }
+    entries
 }
 
 /// Whether the caller decided from another version. A patient that is to be archived and is: whoever

@@ -146,6 +146,7 @@ impl PatientsService {
             core.relay(stop),
             core.prune(stop),
             core.rewrap(stop),
+            core.chain_audit(stop),
             core.consume(self.hearer(), stop),
             supervise("imports", stop.clone(), move || {
                 let (worker, until) = (worker.clone(), until.clone());

@@ -4,6 +4,8 @@ use crate::domain::Refusal;
 use crate::domain::clinic::{SettingsPatch, decide, stream};
 use crate::store::clinics::{self, Clinic, Lock};
 use shared_events::{AccountId, Event};
+use shared_runtime::Tx;
+use shared_runtime::audit::{self, Entry};
 use shared_runtime::core::Core;
 use shared_runtime::group::{Abort, Unanswered};
 use shared_runtime::log::{Meta, NewEvent};
@@ -41,7 +43,11 @@ async fn attempt(core: &Core, change: &Change) -> Result<Result<Clinic, Refusal>
     }
     let event = match decide(&clinic.settings, &change.patch) {
         Err(errors) => return Ok(Err(Refusal::Invalid(errors))),
-        Ok(None) => return Ok(Ok(clinic)),
+        Ok(None) => {
+            note(core, &mut tx, change, &[]).await?;
+            tx.commit().await?;
+            return Ok(Ok(clinic));
+        }
         Ok(Some(event)) => event,
     };
     let Event::ClinicSettingsChanged(changed) = &event else { return Ok(Ok(clinic)) };
@@ -65,11 +71,19 @@ async fn attempt(core: &Core, change: &Change) -> Result<Result<Clinic, Refusal>
         meta: change.meta.clone(),
         event,
     };
-    core.log.append(&mut tx, &[event]).await?;
+    let events = [event];
+    core.log.append(&mut tx, &events).await?;
+    note(core, &mut tx, change, &events).await?;
     if !clinics::put(&mut tx, &change.account, version, &settings, now).await? {
         return Err(Abort::Conflict);
     }
     tx.commit().await?;
     core.log.nudge();
     Ok(Ok(Clinic { version, settings }))
+}
+
+async fn note(core: &Core, tx: &mut Tx, change: &Change, events: &[NewEvent]) -> Result<(), Abort> {
+    let place = (&change.account, core.clock.now());
+    let entry = Entry::of_events(&change.meta, place, stream(&change.account), events, "clinic.read");
+    Ok(audit::write(tx, entry.as_slice()).await?)
 }

@@ -1,6 +1,7 @@
 //! How a service is started and stopped. Every binary is: read [`flags`], put the service together,
 //! [`serve`] it.
 //!
+//! * [`audit`]: who read or changed what.
 //! * [`flags`]: what a separate service is told, by flag or environment.
 //! * [`health`]: what every service leans on.
 //! * [`keys`]: its key files, for operators.
@@ -8,8 +9,9 @@
 //! * [`purge`]: making deleted bytes unfindable.
 //! * [`requests`]: where a request meets the log.
 //! * [`serve`]: sockets, signals, draining.
-//! * [`status`]: how far a service is, for operators.
+//! * [`status`]: how far a service is, for operators; [`verification`]: whether its audit is whole.
 
+pub mod audit;
 pub mod flags;
 pub mod health;
 pub mod keys;
@@ -18,6 +20,7 @@ pub mod purge;
 pub mod requests;
 pub mod serve;
 pub mod status;
+pub mod verification;
 
 use std::process::ExitCode;
 

@@ -3,6 +3,7 @@
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use shared_http::{Caller, Key, Problem, RequestId, TraceContext};
+use shared_runtime::audit::{Asked, Audit};
 use shared_runtime::group::{Abort, Unanswered};
 use shared_runtime::idempotency::Repeatable;
 use shared_runtime::log::Meta;
@@ -32,9 +33,11 @@ impl<S: Send + Sync> FromRequestParts<S> for Cause {
 
 impl Cause {
     /// What stands beside every event that the request causes.
-    pub fn meta(&self, actor: String) -> Meta {
+    pub fn meta(&self, actor: impl Into<Actor>) -> Meta {
+        let Actor { name, role } = actor.into();
         Meta {
-            actor,
+            actor: name,
+            asked: Some(Asked { request_id: self.id.0.clone(), role }),
             // Our own request ids are UUIDs without dashes; one that a caller chose may be anything.
             correlation: Uuid::parse_str(&self.id.0).ok(),
             causation: None,
@@ -43,9 +46,37 @@ impl Cause {
     }
 }
 
+/// Who acts, as events name them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Actor {
+    /// `staff:ID` or `patient`.
+    pub name: String,
+    /// The role of a member of the staff.
+    pub role: Option<String>,
+}
+
+impl From<String> for Actor {
+    /// Somebody without a role.
+    fn from(name: String) -> Actor {
+        Actor { name, role: None }
+    }
+}
+
 /// A member of the staff, as events name one.
-pub fn staff(caller: &Caller) -> String {
-    format!("staff:{}", caller.subject)
+pub fn staff(caller: &Caller) -> Actor {
+    Actor { name: format!("staff:{}", caller.subject), role: Some(caller.role.to_string()) }
+}
+
+/// Writes down that the caller is about to see these things; for every answer to staff that is not itself a change.
+/// `action` is `<thing>.<verb>`. Nothing may be shown where this fails: 503.
+pub async fn saw(
+    audit: &Audit,
+    (caller, cause): (&Caller, &Cause),
+    action: &'static str,
+    ids: Vec<Uuid>,
+) -> Result<(), Problem> {
+    let written = audit.saw(&cause.meta(staff(caller)), &caller.account, action, ids).await;
+    written.map_err(|error| Problem::unavailable(&error, SHORTLY))
 }
 
 /// The client's name for a command, where it gave one.

@@ -1,6 +1,7 @@
 //! `GET /internal/status`: how far a service is, for operators. An array, since several services may share a
 //! process; nothing in it names a person or a clinic.
 
+use crate::verification::{self, Cores, Expected, Verified};
 use axum::routing::get;
 use axum::{Json, Router};
 use serde::Serialize;
@@ -111,9 +112,22 @@ impl Status {
         told
     }
 
-    /// `/internal/status`, to be put behind the guard of internal routes.
+    /// Reads the audit of every service from its first row to its last.
+    ///
+    /// # Errors
+    /// A database that is away.
+    pub async fn verify_audit(&self, expected: &[Expected]) -> Result<Vec<Verified>, DbError> {
+        verification::read(&self.cores(), expected).await
+    }
+
+    fn cores(&self) -> Cores {
+        self.0.iter().map(|service| (service.name, service.core.clone())).collect()
+    }
+
+    /// `/internal/status` and `/internal/audit`, to be put behind the guard of internal routes.
     pub fn router(self) -> Router {
-        Router::new().route("/internal/status", get(async move || Json(self.read().await)))
+        let audit = verification::router(self.cores());
+        audit.route("/internal/status", get(async move || Json(self.read().await)))
     }
 }
 

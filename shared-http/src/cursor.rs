@@ -29,6 +29,12 @@ pub struct CursorKey(Arc<RandomizedNonceKey>);
 #[derive(Clone)]
 pub struct CursorScope(Vec<u8>);
 
+/// For `#[serde(skip_serializing_if)]` on limit and cursor: they say which page of a query, and are no part of it.
+/// (`skip_serializing` would keep them out of the API's description, too.)
+pub fn place_of_a_page<T>(_: &T) -> bool {
+    true
+}
+
 impl CursorScope {
     /// `query` is everything that decides which rows come in which order: filters and sort, but neither
     /// the cursor nor the limit.
@@ -119,7 +125,7 @@ impl<T> Page<T> {
 }
 
 /// How many rows a page has: 1 to 200, 50 where nobody says. Fields of it say `#[serde(default)]`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Limit(u16);
 
 impl Limit {

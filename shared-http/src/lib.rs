@@ -4,6 +4,7 @@
 //!
 //! * [`problem`]: every refusal, in one form (RFC 9457).
 //! * [`extract`]: bodies, paths and queries whose refusals are problems too; [`maybe`] for merge patch.
+//! * [`access`]: which role an operation needs, in its description and at its door.
 //! * [`caller`]: who asks, and with which role; [`auth`] decides whether their token is believed,
 //!   `jwks` fetches the issuer's keys, [`minter`] issues tokens for the embedded default and for tests.
 //! * [`client`]: who asks, where nobody has signed in: a network address, for limits.
@@ -18,6 +19,7 @@
 //! To add a refusal: give it a code in snake_case, build it with [`Problem::new`] where it is decided,
 //! and describe it in the handler's `responses(...)`; the common ones are added by [`openapi::describe`].
 
+pub mod access;
 pub mod auth;
 pub mod caller;
 pub mod client;

@@ -1,20 +1,27 @@
 //! The API's own description: what every operation shares is added here, once.
 
+use crate::access;
 use crate::problem::{FieldError, PROBLEM_JSON, Problem};
 use axum::Router;
+use axum::http::Method;
 use utoipa::openapi::path::{Operation, PathItem};
+use utoipa::openapi::schema::Type;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{
-    Components, Content, Info, OpenApi, OpenApiVersion, Ref, RefOr, Response, ResponseBuilder,
+    Components, Content, Info, ObjectBuilder, OpenApi, OpenApiVersion, Ref, RefOr, Response, ResponseBuilder,
+    Schema,
 };
 use utoipa::{PartialSchema, ToSchema};
 use utoipa_swagger_ui::{Config, SwaggerUi, Url};
 
+/// What texts are that hold no control character.
+const NO_CONTROLS: &str = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$";
+
 /// The name of the bearer scheme in the documents.
 pub const BEARER: &str = "bearer";
 
-/// Completes what `OpenApiRouter` collected: title, OpenAPI 3.1, the bearer scheme for all operations
-/// except those that say `security(())`, and the problems an operation can answer by its nature. What
+/// Completes what `OpenApiRouter` collected: title, OpenAPI 3.1, the bearer scheme with the role each operation needs
+/// (see [`crate::access`]), and the problems an operation can answer by its nature. What
 /// a handler documents itself stands.
 pub fn describe(mut document: OpenApi, title: &str, version: &str, description: &str) -> OpenApi {
     document.openapi = OpenApiVersion::Version31;
@@ -26,7 +33,10 @@ pub fn describe(mut document: OpenApi, title: &str, version: &str, description: 
     components.schemas.insert(FieldError::name().into_owned(), FieldError::schema());
     components.security_schemes.insert(BEARER.to_owned(), RefOr::T(bearer()));
     for (path, item) in &mut document.paths.paths {
-        for (changes, operation) in operations(item) {
+        for (method, operation) in operations(item) {
+            let changes = !method.is_safe();
+            access::declare(operation, changes);
+            name_problems(operation);
             add_problems(operation, path.contains('{'), changes);
         }
     }
@@ -38,11 +48,18 @@ fn bearer() -> SecurityScheme {
     SecurityScheme::Http(scheme.description(Some("A staff token with the clinic and a role.")).build())
 }
 
-/// The operations of a path, and whether each is one that changes something.
-fn operations(item: &mut PathItem) -> impl Iterator<Item = (bool, &mut Operation)> {
-    let reads = [&mut item.get, &mut item.head].into_iter().flatten().map(|operation| (false, operation));
-    let writes = [&mut item.put, &mut item.post, &mut item.delete, &mut item.patch].into_iter().flatten();
-    reads.chain(writes.map(|operation| (true, operation)))
+/// The operations of a path.
+pub(crate) fn operations(item: &mut PathItem) -> impl Iterator<Item = (Method, &mut Operation)> {
+    [
+        (Method::GET, &mut item.get),
+        (Method::HEAD, &mut item.head),
+        (Method::PUT, &mut item.put),
+        (Method::POST, &mut item.post),
+        (Method::DELETE, &mut item.delete),
+        (Method::PATCH, &mut item.patch),
+    ]
+    .into_iter()
+    .filter_map(|(method, operation)| Some((method, operation.as_mut()?)))
 }
 
 fn add_problems(operation: &mut Operation, names_something: bool, changes: bool) {
@@ -69,6 +86,35 @@ fn add_problems(operation: &mut Operation, names_something: bool, changes: bool)
         let responses = &mut operation.responses.responses;
         responses.entry(status.to_owned()).or_insert_with(|| RefOr::T(problem(description)));
     }
+}
+
+/// What a handler documents as a problem is sent as one.
+fn name_problems(operation: &mut Operation) {
+    for response in operation.responses.responses.values_mut() {
+        let RefOr::T(response) = response else { continue };
+        let is_problem = |content: &RefOr<Content>| match content {
+            RefOr::T(content) => {
+                matches!(&content.schema, Some(RefOr::Ref(of)) if of.ref_location.ends_with("/Problem"))
+            }
+            RefOr::Ref(_) => false,
+        };
+        if response.content.get("application/json").is_some_and(is_problem)
+            && let Some(content) = response.content.shift_remove("application/json")
+        {
+            response.content.insert(PROBLEM_JSON.to_owned(), content);
+        }
+    }
+}
+
+/// A text without control characters, for parameters; `least` and `most` are its characters.
+pub fn plain_text(least: usize, most: Option<usize>) -> Schema {
+    let text = ObjectBuilder::new().schema_type(Type::String).pattern(Some(NO_CONTROLS));
+    Schema::Object(text.min_length(Some(least)).max_length(most).build())
+}
+
+/// One of these words, for parameters.
+pub fn word(words: &[&str]) -> Schema {
+    Schema::Object(ObjectBuilder::new().schema_type(Type::String).enum_values(Some(words.to_vec())).build())
 }
 
 fn problem(description: &str) -> Response {

@@ -96,7 +96,10 @@ fn invalid() -> Problem {
 
 impl IntoParams for IfMatch {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
-        let schema = ObjectBuilder::new().schema_type(Type::String).examples([serde_json::json!("\"7\"")]);
+        let schema = ObjectBuilder::new()
+            .schema_type(Type::String)
+            .pattern(Some(r#"^(\*|"(0|[1-9][0-9]{0,17})")$"#))
+            .examples([serde_json::json!("\"7\"")]);
         let parameter = ParameterBuilder::new()
             .name("If-Match")
             .parameter_in(ParameterIn::Header)

@@ -15,6 +15,7 @@ use std::future::Future;
 use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use utoipa::ToSchema;
 
 /// How often a job is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -43,6 +44,16 @@ pub struct Standing<T> {
     pub told: T,
     /// Whether it will stand so from now on.
     pub ended: bool,
+}
+
+/// One event of a stream, as the API's description has it.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct ProgressEvent {
+    /// `progress`, `end` or `error`.
+    #[schema(example = "progress")]
+    pub event: String,
+    /// The job as it stands, or a problem: a JSON text.
+    pub data: String,
 }
 
 /// A stream of events named `progress`, each the job as it stands (told only when it changed), and at its

@@ -70,6 +70,16 @@ fn every_operation_tells_the_problems_it_can_answer() {
 }
 
 #[test]
+fn every_operation_says_which_role_it_needs() {
+    let document = document();
+    let needed = |path: &str, method: &str| document["paths"][path][method]["security"].clone();
+    // Nothing was said of these two; the third is for everybody.
+    assert_eq!(needed("/api/patients", "get"), json!([{ "bearer": ["viewer"] }]));
+    assert_eq!(needed("/api/patients", "post"), json!([{ "bearer": ["staff"] }]));
+    assert_eq!(needed("/api/verify", "post"), json!([{}]));
+}
+
+#[test]
 fn schemas_say_what_is_sent() {
     let document = document();
     let schemas = &document["components"]["schemas"];

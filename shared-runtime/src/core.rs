@@ -1,5 +1,6 @@
 //! What every service is built on: its database, its log, the bus, and the tasks between them.
 
+use crate::audit::{Audit, chain};
 use crate::bus::Bus;
 use crate::clock::Clock;
 use crate::consume::{Consumer, Handler};
@@ -18,6 +19,8 @@ use tokio_util::sync::CancellationToken;
 
 /// How often answers that nobody can ask for any more are dropped.
 const PRUNE_EVERY: Duration = Duration::from_secs(600);
+/// How often rows of the audit are chained.
+const CHAIN_EVERY: Duration = Duration::from_secs(1);
 
 /// A service's foundations. Cheap to clone.
 #[derive(Clone)]
@@ -34,6 +37,8 @@ pub struct Core {
     pub bus: Bus,
     /// Seals personal fields on the bus.
     pub bus_keys: Keyring,
+    /// Where reads are written down.
+    pub audit: Audit,
     /// The clock.
     pub clock: Clock,
 }
@@ -82,7 +87,8 @@ impl Core {
         }
         let log = Log::new(source, keys, clock.clone());
         log.found(&db).await?;
-        Ok(Core { db, keys_db, log, erasures, bus, bus_keys: secrets.bus.clone(), clock })
+        let audit = Audit::start(db.clone(), clock.clone());
+        Ok(Core { db, keys_db, log, erasures, bus, bus_keys: secrets.bus.clone(), audit, clock })
     }
 
     /// Relays the log to the bus until `stop`.
@@ -122,6 +128,27 @@ impl Core {
         supervise("wrapping", stop.clone(), move || {
             let (keys, until) = (keys.clone(), until.clone());
             async move { keys.rewrap(&until).await.map_err(|error| error.to_string()) }
+        })
+    }
+
+    /// Chains the rows of the audit until `stop`, and once more then.
+    pub fn chain_audit(&self, stop: &CancellationToken) -> JoinHandle<()> {
+        let (db, until) = (self.db.clone(), stop.clone());
+        supervise("audit", stop.clone(), move || {
+            let (db, until) = (db.clone(), until.clone());
+            async move {
+                loop {
+                    let stopping = until.is_cancelled();
+                    chain::chain_all(&db).await.map_err(|error| error.to_string())?;
+                    if stopping {
+                        return Ok(());
+                    }
+                    tokio::select! {
+                        () = until.cancelled() => {}
+                        () = tokio::time::sleep(CHAIN_EVERY) => {}
+                    }
+                }
+            }
         })
     }
 

@@ -5,6 +5,7 @@
 //! * [`db`]: the database door, PostgreSQL or SQLite.
 //! * [`keys`]: sealing of personal data; keys that live outside the database.
 //! * [`log`]: the event log, which is also the outbox.
+//! * [`audit`]: who read or changed what, in a chain of hashes.
 //! * [`group`]: waiting commands, committed in one transaction.
 //! * [`secrets`]: the directory of keys.
 //! * [`limits`]: how often something may be done.
@@ -14,6 +15,7 @@
 //! * [`consume`]: bus to handlers.
 //! * [`retry`], [`supervise`]: waiting and staying alive.
 
+pub mod audit;
 pub mod bus;
 pub mod clock;
 pub mod consume;

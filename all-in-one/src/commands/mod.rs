@@ -1,5 +1,6 @@
 //! What can be typed.
 
+mod audit;
 mod door;
 mod follow;
 mod import;
@@ -10,6 +11,7 @@ mod keys;
 mod progress;
 mod purge;
 mod serve;
+mod services;
 mod status;
 mod target;
 mod token;
@@ -35,6 +37,9 @@ pub enum Command {
     /// What became of them; retry, cancel.
     #[command(subcommand)]
     Invites(invites::Command),
+    /// Who read or changed what, and whether anybody changed that.
+    #[command(subcommand)]
+    Audit(audit::Command),
     /// Show how far the services are: events, what waits, what was parked.
     Status(status::Flags),
     /// Rewrite every database without what was deleted, after an erasure. Each table is locked for a while.
@@ -55,6 +60,7 @@ pub async fn run(command: Command) -> Result<ExitCode> {
         Command::Imports(command) => return imports::run(command).await,
         Command::Invite(flags) => return invite::run(flags).await,
         Command::Invites(command) => return invites::run(command).await,
+        Command::Audit(command) => return audit::run(command).await,
         Command::Status(flags) => return status::run(flags).await,
     }
     Ok(ExitCode::SUCCESS)

@@ -1,26 +1,18 @@
 //! `patient-first status`: how far the services are, for an operator.
 
+use super::services::Services;
 use super::words::{counts, plain};
-use crate::data_dir::DataDir;
-use crate::server::{Found, Refused, Server, existing, find, written};
-use anyhow::{Context, Result, anyhow, bail};
+use crate::embedded::Embedded;
+use anyhow::{Context, Result};
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
-use std::path::PathBuf;
+use serde_json::{Map, Value};
 use std::process::ExitCode;
 
-/// Where to ask.
+/// What to ask, and where.
 #[derive(Debug, clap::Args)]
 pub struct Flags {
-    /// The data directory; its server is asked, and where none runs, the files are read.
-    #[arg(long, default_value = "./data")]
-    data_dir: PathBuf,
-    /// The admin ports of separate services, with commas between them.
-    #[arg(long, value_name = "URL", value_delimiter = ',', requires = "token_file")]
-    admin_url: Vec<String>,
-    /// The file of their service tokens; the first in it is used.
-    #[arg(long, value_name = "FILE", env = "PF_SERVICE_TOKEN_FILE")]
-    token_file: Option<PathBuf>,
+    #[command(flatten)]
+    services: Services,
     /// Print JSON: an array, one object a service.
     #[arg(long)]
     json: bool,
@@ -51,11 +43,7 @@ struct Standing {
 
 /// Asks every service and prints what it says; the program fails where one of them does not answer.
 pub async fn run(flags: Flags) -> Result<ExitCode> {
-    let (told, served) = if flags.admin_url.is_empty() {
-        of_directory(&existing(&flags.data_dir)?).await?
-    } else {
-        (flags.of_services().await?, true)
-    };
+    let (told, served) = flags.services.ask("/internal/status", idle).await?;
     let away = told.iter().any(|service| service.get("error").is_some());
     let code = if away { ExitCode::FAILURE } else { ExitCode::SUCCESS };
     if flags.json {
@@ -63,7 +51,7 @@ pub async fn run(flags: Flags) -> Result<ExitCode> {
         return Ok(code);
     }
     if !served {
-        println!("No server runs on {}: this is read from its files.\n", flags.data_dir.display());
+        println!("No server runs on {}: this is read from its files.\n", flags.services.data_dir.display());
     }
     let standings: Vec<Standing> = told
         .into_iter()
@@ -75,58 +63,14 @@ pub async fn run(flags: Flags) -> Result<ExitCode> {
     Ok(code)
 }
 
-/// What the server of a directory says, or its files; and whether it was a server.
-async fn of_directory(dir: &DataDir) -> Result<(Vec<Value>, bool)> {
-    match find(dir).await? {
-        Found::Served => {
-            let (url, token) = (written(dir, "admin-url").await?, written(dir, "service-token").await?);
-            Ok((ask(&url, &token).await?, true))
-        }
-        Found::Idle(embedded) => {
-            let told = serde_json::to_value(embedded.status().read().await)?;
-            embedded.close().await;
-            let Value::Array(mut told) = told else { bail!("the status is no list") };
-            // The lease of a relay that was killed outlives it by moments.
-            for service in told.iter_mut().filter_map(Value::as_object_mut) {
-                service.remove("relay_owner");
-            }
-            Ok((told, false))
-        }
+/// What the files of a directory say that nobody serves.
+async fn idle(embedded: &Embedded) -> Result<Value> {
+    let mut told = serde_json::to_value(embedded.status().read().await)?;
+    // The lease of a relay that was killed outlives it by moments.
+    for service in told.as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut) {
+        service.remove("relay_owner");
     }
-}
-
-async fn ask(url: &str, token: &str) -> Result<Vec<Value>> {
-    let asked = Server::at(url, token)?.get("/internal/status").await;
-    asked.map_err(|error| match error.downcast_ref::<Refused>().map(|refused| refused.status.as_u16()) {
-        Some(401) => anyhow!("{url} does not take this service token: is it in the file that the service was given?"),
-        Some(404) => anyhow!(
-            "{url} has no internal routes: is it the admin port, and was the service given --service-token-file?"
-        ),
-        _ => error,
-    })
-}
-
-impl Flags {
-    async fn of_services(&self) -> Result<Vec<Value>> {
-        let Some(path) = &self.token_file else {
-            bail!("say which file holds the service token: --token-file FILE");
-        };
-        let text =
-            std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-        let Some(token) = text.lines().map(str::trim).find(|line| !line.is_empty()) else {
-            bail!("{} holds no token", path.display());
-        };
-        let mut told = Vec::new();
-        for url in &self.admin_url {
-            // One that is away is what an operator looks for: the others are asked all the same.
-            told.extend(
-                ask(url, token)
-                    .await
-                    .unwrap_or_else(|error| vec![json!({ "service": url, "error": format!("{error:#}") })]),
-            );
-        }
-        Ok(told)
-    }
+    Ok(told)
 }
 
 fn worded(standing: &Standing, served: bool) -> String {

@@ -8,6 +8,7 @@ use crate::store::{bulk_patients, clinics};
 use shared_events::AccountId;
 use shared_events::clinic::InviteSystem;
 use shared_runtime::Tx;
+use shared_runtime::audit::{self, Entry};
 use shared_runtime::core::Core;
 use shared_runtime::group::Abort;
 use shared_runtime::idempotency::{self, Answered, Recalled, Repeatable};
@@ -24,6 +25,17 @@ pub enum Order {
     Retry(Uuid),
     /// End a job.
     Cancel(Uuid),
+}
+
+impl Order {
+    /// What the audit calls it.
+    fn action(&self) -> &'static str {
+        match self {
+            Order::Begin(_) => "bulk_invite.started",
+            Order::Retry(_) => "bulk_invite.retried",
+            Order::Cancel(_) => "bulk_invite.cancelled",
+        }
+    }
 }
 
 /// A new job.
@@ -77,7 +89,10 @@ async fn try_once(core: &Core, ordered: &Ordered) -> Result<Result<Uuid, Refusal
 async fn within(core: &Core, tx: &mut Tx, ordered: &Ordered) -> Result<Result<Uuid, Refusal>, Abort> {
     if let Some(repeatable) = &ordered.repeatable {
         match idempotency::recall(tx.conn(), repeatable).await? {
-            Some(Recalled::Same(answered)) => return Ok(Ok(answered.resource)),
+            Some(Recalled::Same(answered)) => {
+                note(core, tx, ordered, answered.resource, "bulk_invite.read").await?;
+                return Ok(Ok(answered.resource));
+            }
             Some(Recalled::Other) => return Ok(Err(Refusal::KeyReused)),
             None => {}
         }
@@ -87,6 +102,9 @@ async fn within(core: &Core, tx: &mut Tx, ordered: &Ordered) -> Result<Result<Uu
         Order::Retry(id) => retry(tx, ordered, *id).await?,
         Order::Cancel(id) => cancel(core, tx, ordered, *id).await?,
     };
+    if let Ok(id) = &done {
+        note(core, tx, ordered, *id, ordered.order.action()).await?;
+    }
     if let (Ok(id), Some(repeatable)) = (&done, &ordered.repeatable) {
         let answered = Answered { status: 202, resource: *id, version: 1 };
         if !idempotency::remember(tx, &[(repeatable.clone(), answered)], core.clock.now()).await? {
@@ -94,6 +112,12 @@ async fn within(core: &Core, tx: &mut Tx, ordered: &Ordered) -> Result<Result<Uu
         }
     }
     Ok(done)
+}
+
+/// Writes it down where all of it is kept.
+async fn note(core: &Core, tx: &mut Tx, ordered: &Ordered, id: Uuid, action: &str) -> Result<(), Abort> {
+    let entry = Entry::of(&ordered.meta, &ordered.account, core.clock.now(), action, vec![id]);
+    Ok(audit::write(tx, entry.as_slice()).await?)
 }
 
 async fn new_job(core: &Core, ordered: &Ordered, begin: &Begin) -> Result<NewJob, Abort> {

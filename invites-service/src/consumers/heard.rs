@@ -224,6 +224,7 @@ fn voids(incoming: &Incoming, account: &AccountId, before: i64, reason: RevokeRe
             correlation: envelope.correlationid,
             causation: Some(envelope.id),
             traceparent: envelope.traceparent.clone(),
+            asked: None,
         },
     }
 }

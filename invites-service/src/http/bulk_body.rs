@@ -19,10 +19,9 @@ use uuid::Uuid;
 }))]
 pub struct BulkInvite {
     /// Whom to invite: 1 to 10,000 patients. One who is named twice is invited once.
-    #[schema(nullable = false, min_items = 1, max_items = 10_000)]
+    #[schema(min_items = 1, max_items = 10_000)]
     patient_ids: Option<Vec<Uuid>>,
     /// Or whoever fits.
-    #[schema(nullable = false)]
     filter: Option<BulkFilter>,
     /// Whom the patients are invited to.
     #[schema(required, nullable = false, min_length = 1, max_length = 128)]

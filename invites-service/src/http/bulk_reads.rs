@@ -11,7 +11,8 @@ use axum::response::IntoResponse;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use shared_events::AccountId;
-use shared_host::requests::lost;
+use shared_host::requests::{Cause, lost};
+use shared_http::progress::ProgressEvent;
 use shared_http::{Caller, CursorScope, Json, Limit, Page, Path, Problem, Query, Standing, Stopping, follow};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
@@ -146,6 +147,7 @@ pub struct JobsQuery {
 pub async fn list(
     State(api): State<Api>,
     caller: Caller,
+    cause: Cause,
     Query(query): Query<JobsQuery>,
 ) -> Result<Json<Page<JobView>>, Problem> {
     let scope = CursorScope::new(&caller.account, "bulk invites", &())?;
@@ -155,6 +157,7 @@ pub async fn list(
         jobs::page(reader.conn(), &caller.account, after, query.limit.and_one()).await.map_err(lost)?;
     drop(reader);
     let page = Page::cut(rows, query.limit, &api.cursors, &scope, |job| (job.created_at, job.id))?;
+    api.saw(&caller, &cause, "bulk_invite.listed", page.items.iter().map(|job| job.id).collect()).await?;
     Ok(Json(page.map(|job| JobView::of(job, None))))
 }
 
@@ -167,9 +170,12 @@ pub async fn list(
 pub async fn get(
     State(api): State<Api>,
     caller: Caller,
+    cause: Cause,
     Path(id): Path<Uuid>,
 ) -> Result<Json<JobView>, Problem> {
-    api.job(&caller.account, id).await.map(|standing| Json(standing.told))
+    let standing = api.job(&caller.account, id).await?;
+    api.saw(&caller, &cause, "bulk_invite.read", vec![id]).await?;
+    Ok(Json(standing.told))
 }
 
 /// Follow a bulk job
@@ -179,15 +185,17 @@ pub async fn get(
 #[utoipa::path(
     get, path = "/api/invites/bulk/{id}/events", tag = "bulk invites",
     params(("id" = Uuid, Path, description = "The job")),
-    responses((status = 200, body = String, content_type = "text/event-stream", description = "How it goes"))
+    responses((status = 200, body = ProgressEvent, content_type = "text/event-stream", description = "How it goes"))
 )]
 pub async fn events(
     State(api): State<Api>,
     caller: Caller,
+    cause: Cause,
     stopping: Stopping,
     Path(id): Path<Uuid>,
 ) -> Result<impl IntoResponse, Problem> {
     api.job(&caller.account, id).await?;
+    api.saw(&caller, &cause, "bulk_invite.followed", vec![id]).await?;
     Ok(follow(stopping, move || {
         let (api, account) = (api.clone(), caller.account.clone());
         async move { api.job(&account, id).await }
@@ -222,6 +230,7 @@ impl OutcomeFilter {
 #[into_params(parameter_in = Query)]
 pub struct PatientsQuery {
     /// One outcome.
+    #[param(inline)]
     outcome: Option<OutcomeFilter>,
     /// Rows of a page: 1 to 200, 50 where nobody says.
     #[serde(default)]
@@ -242,6 +251,7 @@ pub struct PatientsQuery {
 pub async fn patients(
     State(api): State<Api>,
     caller: Caller,
+    cause: Cause,
     Path(id): Path<Uuid>,
     Query(query): Query<PatientsQuery>,
 ) -> Result<Json<Page<PatientView>>, Problem> {
@@ -255,6 +265,8 @@ pub async fn patients(
     let rows = rows.await.map_err(lost)?;
     drop(reader);
     let page = Page::cut(rows, query.limit, &api.cursors, &scope, |row| row.patient_id)?;
+    let seen = std::iter::once(id).chain(page.items.iter().map(|row| row.patient_id)).collect();
+    api.saw(&caller, &cause, "bulk_invite.patients_read", seen).await?;
     Ok(Json(page.map(|row| PatientView::of(&job, row))))
 }
 

@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use shared_events::Event;
 use shared_events::invite::{InviteFacts, RevokeReason};
-use shared_host::requests::lost;
+use shared_host::requests::{Cause, lost};
 use shared_http::{Caller, Json, Path, Problem, Query};
 use shared_runtime::log::Recorded;
 use utoipa::{IntoParams, ToSchema};
@@ -76,9 +76,11 @@ pub struct History {
 pub async fn of_invite(
     State(api): State<Api>,
     caller: Caller,
+    cause: Cause,
     Path(id): Path<Uuid>,
 ) -> Result<Json<History>, Problem> {
-    api.patient_of(&caller.account, id).await?;
+    let patient = api.patient_of(&caller.account, id).await?;
+    api.saw(&caller, &cause, "invite.history_read", vec![id, patient]).await?;
     api.history(&[id]).await.map(Json)
 }
 
@@ -99,6 +101,7 @@ pub struct Whose {
 pub async fn of_patient(
     State(api): State<Api>,
     caller: Caller,
+    cause: Cause,
     Query(whose): Query<Whose>,
 ) -> Result<Json<History>, Problem> {
     let mut reader = api.core.db.read().await.map_err(lost)?;
@@ -108,6 +111,7 @@ pub async fn of_patient(
     }
     let invites = store::invites::all_of(reader.conn(), &[whose.patient_id]).await.map_err(lost)?;
     drop(reader);
+    api.saw(&caller, &cause, "invite.history_read", vec![whose.patient_id]).await?;
     let ids: Vec<Uuid> = invites.into_iter().map(|(id, _)| id).collect();
     api.history(&ids).await.map(Json)
 }

@@ -12,11 +12,12 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use shared_events::Event;
 use shared_host::requests::{Cause, lost, staff};
+use shared_http::openapi;
 use shared_http::{
     Body, Caller, CursorScope, ETag, FieldError, IdempotencyKey, Json, Limit, Page, Path, Problem, Query,
-    Role,
 };
 use std::collections::HashMap;
+use utoipa::openapi::Schema;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
@@ -81,10 +82,12 @@ pub struct ListQuery {
     /// One patient's invites.
     patient_id: Option<Uuid>,
     /// One status. What is past its expiry is `expired`.
+    #[param(inline)]
     status: Option<StatusFilter>,
     /// Those that need a person: one kind, or `any`.
     problem: Option<ProblemFilter>,
     /// One provider's invites.
+    #[param(schema_with = provider)]
     provider_id: Option<String>,
     /// Made at this time or later.
     created_after: Option<DateTime<Utc>>,
@@ -98,6 +101,10 @@ pub struct ListQuery {
     cursor: Option<String>,
 }
 
+fn provider() -> Schema {
+    openapi::plain_text(1, Some(128))
+}
+
 /// List invites
 ///
 /// Newest first.
@@ -108,6 +115,7 @@ pub struct ListQuery {
 pub async fn list(
     State(api): State<Api>,
     caller: Caller,
+    cause: Cause,
     Query(query): Query<ListQuery>,
 ) -> Result<Json<Page<InviteListed>>, Problem> {
     let status = query.status.map(StatusFilter::as_str);
@@ -138,6 +146,8 @@ pub async fn list(
     let ids: Vec<Uuid> = page.items.iter().map(|listed| listed.row.id).collect();
     let mails = deliveries::of(reader.conn(), &caller.account, &ids).await.map_err(lost)?;
     drop(reader);
+    let seen = page.items.iter().map(|listed| listed.row.id).collect();
+    api.saw(&caller, &cause, "invite.listed", seen).await?;
     // Oldest first, so what is left of each invite is its newest.
     let newest: HashMap<Uuid, deliveries::Row> =
         mails.into_iter().map(|mail| (mail.invite_id, mail)).collect();
@@ -155,6 +165,7 @@ pub async fn list(
 pub async fn get(
     State(api): State<Api>,
     caller: Caller,
+    cause: Cause,
     Path(id): Path<Uuid>,
 ) -> Result<(ETag, Json<InviteInFull>), Problem> {
     let at = api.core.clock.now();
@@ -165,6 +176,7 @@ pub async fn get(
     let stream = api.core.log.load_one(reader.conn(), id).await.map_err(lost)?;
     let mails = deliveries::of(reader.conn(), &caller.account, &[id]).await.map_err(lost)?;
     drop(reader);
+    api.saw(&caller, &cause, "invite.read", vec![id, row.patient_id]).await?;
     let version = row.version;
     let mut full = InviteInFull {
         invite: InviteView::of(row, at),
@@ -216,7 +228,6 @@ pub async fn revoke(
     key: IdempotencyKey,
     request: Request,
 ) -> Result<(ETag, Json<InviteView>), Problem> {
-    caller.require(Role::Staff)?;
     let (revoke, bytes) = optional::<Revoke>(request, &api).await?;
     let note = fields::words("reason", revoke.reason.as_deref()).map_err(|refusal| problem(&refusal))?;
     let meta = cause.meta(staff(&caller));

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use shared_events::AccountId;
 use shared_host::requests::{Cause, lost, repeatable, staff};
-use shared_http::{Body, Caller, ETag, IdempotencyKey, Json, Problem, Role};
+use shared_http::{Body, Caller, ETag, IdempotencyKey, Json, Problem};
 use std::time::Duration;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -101,7 +101,6 @@ pub async fn generate(
     key: IdempotencyKey,
     body: Body<GenerateInvite>,
 ) -> Result<(StatusCode, ETag, Json<InviteWithLink>), Problem> {
-    caller.require(Role::Staff)?;
     let key = key.over(&body.bytes);
     let (patient, ask) = body
         .value
@@ -120,7 +119,7 @@ pub async fn generate(
     };
     let done = api.submit(command).await?;
     let row = api.after(&caller.account, done).await?;
-    Ok((StatusCode::CREATED, ETag(row.version), Json(api.with_link(row))))
+    Ok((StatusCode::CREATED, ETag(row.version), Json(api.with_link(&caller, &cause, row).await?)))
 }
 
 impl Api {
@@ -139,13 +138,20 @@ impl Api {
         }
     }
 
-    /// An invite with the link of its newest issue.
-    pub(super) fn with_link(&self, row: Row) -> InviteWithLink {
+    /// An invite with the link of its newest issue. That it is shown is written down first, here, since nothing else
+    /// shows a link to staff.
+    pub(super) async fn with_link(
+        &self,
+        caller: &Caller,
+        cause: &Cause,
+        row: Row,
+    ) -> Result<InviteWithLink, Problem> {
+        self.saw(caller, cause, "invite.link_shown", vec![row.id, row.patient_id]).await?;
         let issue_no = i32::try_from(row.issue_no).unwrap_or(i32::MAX);
         let link = self.tokens.link(&row.token_key_id, row.id, issue_no);
-        InviteWithLink {
+        Ok(InviteWithLink {
             invite: InviteView::of(row, self.core.clock.now()),
             invite_url: link.map(crate::tokens::Link::reveal),
-        }
+        })
     }
 }

@@ -3,10 +3,12 @@
 //! * [`issue`]: staff invite a patient; [`invites`]: they list, read and revoke; [`pending`]: they keep an open one going;
 //!   [`history`]: what happened.
 //! * [`bulk`]: staff invite many; [`bulk_body`]: what they send; [`bulk_reads`]: how a job stands.
+//! * [`audit`]: who read or changed what.
 //! * [`person`]: the patient's side: whose link is it, and signing up (worked out in [`sign_up`]); [`session`]:
 //!   signing in; [`help`]: a link or a password again; [`public`]: what all of these begin with.
 //! * [`views`]: what answers look like; [`refusals`]: the status and words of every refusal.
 
+pub mod audit;
 pub mod bulk;
 pub mod bulk_body;
 pub mod bulk_reads;
@@ -31,7 +33,8 @@ use axum::Router;
 use axum::extract::FromRef;
 use refusals::problem;
 use shared_events::AccountId;
-use shared_host::requests::{lost, repeatable, unanswered};
+use shared_host::requests::{Cause, lost, repeatable, saw, unanswered};
+use shared_http::access;
 use shared_http::openapi::{self, Document};
 use shared_http::{Caller, CursorKey, FingerprintKey, Key, Problem, TrustedProxies, Verifier};
 use shared_runtime::core::Core;
@@ -108,6 +111,7 @@ pub fn router(api: Api) -> (Router, Document) {
         .routes(routes!(help::request_link))
         .routes(routes!(help::request_reset))
         .routes(routes!(help::confirm_reset))
+        .routes(routes!(audit::list))
         .split_for_parts();
     let mut openapi = openapi::describe(
         document,
@@ -119,6 +123,7 @@ pub fn router(api: Api) -> (Router, Document) {
     let scheme = scheme.description(Some("A person's session: the token that signing in answers.")).build();
     let components = openapi.components.get_or_insert_default();
     components.add_security_scheme(session::SCHEME, SecurityScheme::Http(scheme));
+    let router = access::guard(router, &openapi, api.verifier.clone());
     let document = Document { name: "invites", path: "/openapi/invites.json", openapi };
     (router.with_state(api), document)
 }
@@ -138,6 +143,17 @@ impl Api {
         let mut reader = self.core.db.read().await.map_err(lost)?;
         let row = store::invites::find(reader.conn(), account, invite).await.map_err(lost)?;
         row.ok_or_else(|| problem(&Refusal::NotFound))
+    }
+
+    /// Writes down that the caller is about to see these things.
+    pub(crate) async fn saw(
+        &self,
+        caller: &Caller,
+        cause: &Cause,
+        action: &'static str,
+        ids: Vec<Uuid>,
+    ) -> Result<(), Problem> {
+        saw(&self.core.audit, (caller, cause), action, ids).await
     }
 
     /// Carries a command out; what is refused becomes a problem.
@@ -168,17 +184,22 @@ impl Api {
         meta: Meta,
         key: Option<Key>,
     ) -> Result<Row, Problem> {
+        let patient = self.patient_of(&caller.account, invite).await?;
         let command = Command {
             account: caller.account.clone(),
-            patient: self.patient_of(&caller.account, invite).await?,
+            patient,
             ask,
             cause: None,
-            meta,
+            meta: meta.clone(),
             at: self.core.clock.now(),
             counts: Counts::All,
             repeatable: repeatable(caller, key),
         };
         let done = self.submit(command).await?;
+        if let Done::Before(_) = done {
+            let seen = self.core.audit.saw(&meta, &caller.account, "invite.read", vec![invite, patient]);
+            seen.await.map_err(|error| unanswered(&error))?;
+        }
         self.after(&caller.account, done).await
     }
 }

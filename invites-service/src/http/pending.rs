@@ -7,7 +7,7 @@ use crate::domain::{Ask, fields};
 use axum::extract::State;
 use serde::Deserialize;
 use shared_host::requests::{Cause, staff};
-use shared_http::{Body, Caller, ETag, IdempotencyKey, Json, Path, Problem, Role};
+use shared_http::{Body, Caller, ETag, IdempotencyKey, Json, Path, Problem};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -34,11 +34,10 @@ pub async fn resend(
     Path(invite): Path<Uuid>,
     key: IdempotencyKey,
 ) -> Result<(ETag, Json<InviteWithLink>), Problem> {
-    caller.require(Role::Staff)?;
     let meta = cause.meta(staff(&caller));
     let ask = Ask::Resend { invite, token_key_id: api.tokens.current_id() };
     let row = api.staff_command(&caller, invite, ask, meta, key.over(&[])).await?;
-    Ok((ETag(row.version), Json(api.with_link(row))))
+    Ok((ETag(row.version), Json(api.with_link(&caller, &cause, row).await?)))
 }
 
 /// More time.
@@ -74,7 +73,6 @@ pub async fn extend(
     key: IdempotencyKey,
     body: Body<Extend>,
 ) -> Result<(ETag, Json<InviteView>), Problem> {
-    caller.require(Role::Staff)?;
     let key = key.over(&body.bytes);
     let days = fields::days(body.value.days).map_err(|refusal| problem(&refusal))?;
     let meta = cause.meta(staff(&caller));
@@ -102,7 +100,6 @@ pub async fn unlock(
     Path(invite): Path<Uuid>,
     key: IdempotencyKey,
 ) -> Result<(ETag, Json<InviteView>), Problem> {
-    caller.require(Role::Staff)?;
     let meta = cause.meta(staff(&caller));
     let row = api.staff_command(&caller, invite, Ask::Unlock { invite }, meta, key.over(&[])).await?;
     Ok((ETag(row.version), Json(InviteView::of(row, api.core.clock.now()))))
@@ -127,8 +124,7 @@ pub async fn link(
     Path(invite): Path<Uuid>,
     key: IdempotencyKey,
 ) -> Result<(ETag, Json<InviteWithLink>), Problem> {
-    caller.require(Role::Staff)?;
     let meta = cause.meta(staff(&caller));
     let row = api.staff_command(&caller, invite, Ask::ShowLink { invite }, meta, key.over(&[])).await?;
-    Ok((ETag(row.version), Json(api.with_link(row))))
+    Ok((ETag(row.version), Json(api.with_link(&caller, &cause, row).await?)))
 }

@@ -4,7 +4,7 @@ use chrono::NaiveDate;
 use shared_events::patient::{
     Origin, PatientArchived, PatientCreated, PatientDetails, PatientRecord, PatientStatus, PatientUpdated,
 };
-use shared_events::{Event, Secret};
+use shared_events::{AccountId, Event, Secret};
 use uuid::Uuid;
 
 /// When every patient of the tests was born.
@@ -56,4 +56,8 @@ pub fn archived(details: PatientDetails, version: i64) -> Event {
     let record = record(details, PatientStatus::Inactive, version);
     let reason = shared_events::patient::ArchiveReason::Staff;
     Event::PatientArchived(PatientArchived { record, reason, import_id: None })
+}
+
+pub fn account(clinic: &str) -> AccountId {
+    AccountId::parse(clinic).expect("a clinic")
 }

@@ -1,5 +1,7 @@
 //! The service over HTTP, on both databases: `cargo test -p invites-service --test service`.
 
+mod access;
+mod audit;
 mod bulk;
 mod bulk_orders;
 mod bulk_worker;

@@ -73,6 +73,7 @@ async fn the_document_is_whole(door: Door) {
         routes,
         [
             "/api/accept_invite",
+            "/api/audit/invites",
             "/api/generate_invite",
             "/api/invites",
             "/api/invites/bulk",

@@ -7,7 +7,7 @@ use invites_service::service::{Invites, Parts};
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 use shared_events::clinic::{ClinicSettings, OpenInvitePolicy, SettingsChanged};
-use shared_events::{AccountId, Envelope, Event, personal};
+use shared_events::{Envelope, Event, personal};
 use shared_http::{
     Algorithm, Claims, KeySource, ManneredConfig, Minter, Role, Verifier, VerifierConfig,
     generate_signing_key, manners, openapi,
@@ -59,8 +59,8 @@ pub struct World {
 impl Ground {
     async fn new(door: Door, limits: Limits) -> Ground {
         let folder = Folder::new();
-        let path = folder.0.join("bus.db");
-        let bus = Bus::open(&format!("embedded:{}", path.display()), Topology::standard()).await;
+        let url = format!("embedded:{}", folder.0.join("bus.db").display());
+        let bus = Bus::open(&url, Topology::standard()).await;
         let erasures = folder.0.join("erasures.log");
         let start: DateTime<Utc> = "2026-03-01T12:00:00Z".parse().expect("a time");
         Ground {
@@ -149,8 +149,7 @@ impl World {
     }
 
     async fn on(ground: Arc<Ground>) -> World {
-        let told = ground.clock.clone();
-        let now: shared_http::auth::Clock = Arc::new(move || told.now());
+        let now = hands(&ground.clock);
         let service = ground.service(now.clone()).await;
         let stop = CancellationToken::new();
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a socket");
@@ -169,6 +168,12 @@ impl World {
 
     pub fn folders(&self) -> Vec<PathBuf> {
         vec![self.ground.folder.0.clone(), self.ground.databases.folder().to_owned()]
+    }
+
+    /// Who signs the tokens.
+    pub fn issuer(&self) -> testkit::api::Issuer<'_> {
+        let clock = hands(&self.clock);
+        testkit::api::Issuer { private: &self.ground.signing.0, name: "test", audience: "test", clock }
     }
 
     pub fn token(&self, clinic: &str, role: Role) -> String {
@@ -248,8 +253,7 @@ impl World {
 
     /// The clinic's policy for open invites.
     pub async fn policy(&self, policy: OpenInvitePolicy, version: i64) {
-        let settings = ClinicSettings { open_invite_policy: policy, ..ClinicSettings::default() };
-        self.settings(settings, version).await;
+        self.settings(ClinicSettings { open_invite_policy: policy, ..Default::default() }, version).await;
     }
 
     pub async fn settings(&self, settings: ClinicSettings, version: i64) {
@@ -360,6 +364,11 @@ pub fn wide() -> Limits {
     }
 }
 
+fn hands(clock: &Clock) -> shared_http::auth::Clock {
+    let clock = clock.clone();
+    Arc::new(move || clock.now())
+}
+
 async fn open(url: &str, steps: &[Step]) -> Db {
     Db::open(url, 16, steps).await.expect("the database opens")
 }
@@ -379,10 +388,6 @@ impl Drop for Folder {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.0);
     }
-}
-
-pub fn account(clinic: &str) -> AccountId {
-    AccountId::parse(clinic).expect("a clinic")
 }
 
 /// Waits until `look` says true; `what` is said when it never does.

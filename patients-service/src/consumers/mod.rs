@@ -149,6 +149,7 @@ fn activate(incoming: &Incoming) -> Result<Option<Command>, HandleError> {
             correlation: envelope.correlationid,
             causation: Some(envelope.id),
             traceparent: envelope.traceparent.clone(),
+            asked: None,
         },
         at: envelope.time,
         repeatable: None,

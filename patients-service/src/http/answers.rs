@@ -162,10 +162,13 @@ impl From<PatientBody> for RawDraft {
 #[serde(deny_unknown_fields, default)]
 pub struct PatientPatchBody {
     /// E-mail address. A new one voids open invites.
+    #[schema(value_type = String, nullable = false)]
     pub email: Maybe<String>,
     /// Given name.
+    #[schema(value_type = String, nullable = false)]
     pub first_name: Maybe<String>,
     /// Family name.
+    #[schema(value_type = String, nullable = false)]
     pub last_name: Maybe<String>,
     /// Phone number.
     pub phone: Maybe<String>,

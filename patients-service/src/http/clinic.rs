@@ -10,8 +10,10 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use shared_events::clinic::{ClinicSettings, InviteSystem, OpenInvitePolicy};
 use shared_host::requests::{Cause, lost, staff, unanswered};
-use shared_http::{Caller, ETag, IfMatch, Json, Maybe, Problem, Role};
+use shared_http::openapi;
+use shared_http::{Caller, ETag, IfMatch, Json, Maybe, Problem};
 use utoipa::ToSchema;
+use utoipa::openapi::Schema;
 
 /// A clinic's settings.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -57,21 +59,34 @@ impl ClinicAnswer {
 #[serde(deny_unknown_fields, default)]
 pub struct ClinicPatch {
     /// The name that patients see.
+    #[schema(value_type = String)]
     pub name: Maybe<String>,
     /// IANA name.
+    #[schema(value_type = String, example = "Europe/Berlin")]
     pub time_zone: Maybe<String>,
     /// Language tag.
+    #[schema(value_type = String, example = "de-AT")]
     pub default_language: Maybe<String>,
     /// Days until an invite lapses, 1 to 90.
+    #[schema(value_type = i64, minimum = 1, maximum = 90)]
     pub default_expiry_days: Maybe<i64>,
     /// What a second open invite does: `supersede`, `allow` or `reject`.
-    #[schema(value_type = Option<String>)]
+    #[schema(schema_with = policies)]
     pub open_invite_policy: Maybe<OpenInvitePolicy>,
     /// Whether several live patients may have one address.
+    #[schema(value_type = bool)]
     pub allow_shared_email: Maybe<bool>,
     /// `legacy`, `parallel` or `patient_first`.
-    #[schema(value_type = Option<String>)]
+    #[schema(schema_with = systems)]
     pub invite_system: Maybe<InviteSystem>,
+}
+
+fn policies() -> Schema {
+    openapi::word(&["supersede", "allow", "reject"])
+}
+
+fn systems() -> Schema {
+    openapi::word(&["legacy", "parallel", "patient_first"])
 }
 
 impl ClinicPatch {
@@ -98,16 +113,19 @@ fn set<T>(cleared: &mut Vec<FieldError>, field: &'static str, value: Maybe<T>) -
 }
 
 /// Reads the settings of the caller's clinic.
-#[utoipa::path(get, path = "/api/clinic", tag = "clinic", responses((status = 200, body = ClinicAnswer)))]
-pub async fn read(State(app): State<App>, caller: Caller) -> Result<Response, Problem> {
-    caller.require(Role::Admin)?;
+#[utoipa::path(get, path = "/api/clinic", tag = "clinic", security(("bearer" = ["admin"])),
+    responses((status = 200, body = ClinicAnswer)))]
+pub async fn read(State(app): State<App>, caller: Caller, cause: Cause) -> Result<Response, Problem> {
     let mut reader = app.core.db.read().await.map_err(lost)?;
     let clinic = store::clinics::read(reader.conn(), &caller.account).await.map_err(lost)?;
+    drop(reader);
+    app.saw(&caller, &cause, "clinic.read", Vec::new()).await?;
     Ok((ETag(clinic.version), Json(ClinicAnswer::new(&caller, clinic.settings))).into_response())
 }
 
 /// Changes settings of the caller's clinic.
 #[utoipa::path(patch, path = "/api/clinic", tag = "clinic", request_body = ClinicPatch, params(IfMatch),
+    security(("bearer" = ["admin"])),
     responses((status = 200, body = ClinicAnswer)))]
 pub async fn change(
     State(app): State<App>,
@@ -116,7 +134,6 @@ pub async fn change(
     if_match: IfMatch,
     Json(body): Json<ClinicPatch>,
 ) -> Result<Response, Problem> {
-    caller.require(Role::Admin)?;
     let expected = match if_match {
         IfMatch::Any => None,
         IfMatch::Version(version) => Some(version),

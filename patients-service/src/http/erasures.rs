@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use shared_host::requests::{Cause, lost};
-use shared_http::{Caller, IdempotencyKey, Json, Path, Problem, Role};
+use shared_http::{Caller, IdempotencyKey, Json, Path, Problem};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -62,7 +62,7 @@ impl From<Standing> for ErasureAnswer {
 }
 
 /// Erases a patient for good: nothing personal is left, here and in every other service. Open invites end.
-#[utoipa::path(post, path = "/api/patients/{id}/erase", tag = "patients",
+#[utoipa::path(post, path = "/api/patients/{id}/erase", tag = "patients", security(("bearer" = ["admin"])),
     params(("id" = Uuid, Path), IdempotencyKey),
     responses((status = 202, description = "Begun; where to look is in Location", body = ErasureAnswer)))]
 pub async fn erase(
@@ -72,7 +72,6 @@ pub async fn erase(
     Path(id): Path<Uuid>,
     key: IdempotencyKey,
 ) -> Result<Response, Problem> {
-    caller.require(Role::Admin)?;
     let asked = Asked { caller: &caller, cause: &cause, key: key.over(b"") };
     let ask = Ask::Erase { at: app.core.clock.now(), erasure_id: erasure::id_of(id) };
     app.carry_out(asked, id, ask, None).await?.map_err(refusals::about(id))?;
@@ -83,15 +82,17 @@ pub async fn erase(
 }
 
 /// How an erasure stands.
-#[utoipa::path(get, path = "/api/erasures/{id}", tag = "patients", params(("id" = Uuid, Path)),
+#[utoipa::path(get, path = "/api/erasures/{id}", tag = "patients", security(("bearer" = ["admin"])), params(("id" = Uuid, Path)),
     responses((status = 200, body = ErasureAnswer)))]
 pub async fn read(
     State(app): State<App>,
     caller: Caller,
+    cause: Cause,
     Path(id): Path<Uuid>,
 ) -> Result<Json<ErasureAnswer>, Problem> {
-    caller.require(Role::Admin)?;
-    Ok(Json(found(&app, &caller, id).await?))
+    let erasure = found(&app, &caller, id).await?;
+    app.saw(&caller, &cause, "erasure.read", vec![id, erasure.patient_id]).await?;
+    Ok(Json(erasure))
 }
 
 async fn found(app: &App, caller: &Caller, id: Uuid) -> Result<ErasureAnswer, Problem> {

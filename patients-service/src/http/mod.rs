@@ -1,6 +1,7 @@
 //! What was asked, and how it is answered.
 
 mod answers;
+mod audit;
 mod clinic;
 mod erasures;
 mod imports;
@@ -11,7 +12,8 @@ use crate::desk::{Command, Outcome, Patients};
 use crate::domain::Ask;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, FromRef};
-use shared_host::requests::{Cause, repeatable, staff, unanswered};
+use shared_host::requests::{Cause, repeatable, saw, staff, unanswered};
+use shared_http::access;
 use shared_http::openapi::{self, Document};
 use shared_http::{Caller, CursorKey, FingerprintKey, Key, Problem, Verifier};
 use shared_runtime::core::Core;
@@ -76,6 +78,7 @@ pub fn router(app: App) -> (Router, Document) {
         .routes(routes!(imports::act::retry))
         .routes(routes!(imports::act::undo))
         .routes(routes!(imports::mappings::read, imports::mappings::replace))
+        .routes(routes!(audit::list))
         .split_for_parts();
     let openapi = openapi::describe(
         document,
@@ -83,11 +86,23 @@ pub fn router(app: App) -> (Router, Document) {
         env!("CARGO_PKG_VERSION"),
         "The records a clinic keeps first: patients, the clinic's settings, imports.",
     );
+    let router = access::guard(router, &openapi, app.verifier.clone());
     let document = Document { name: "patients", path: "/openapi/patients.json", openapi };
     (router.with_state(app), document)
 }
 
 impl App {
+    /// Writes down that the caller is about to see these things.
+    async fn saw(
+        &self,
+        caller: &Caller,
+        cause: &Cause,
+        action: &'static str,
+        ids: Vec<Uuid>,
+    ) -> Result<(), Problem> {
+        saw(&self.core.audit, (caller, cause), action, ids).await
+    }
+
     /// Carries out a command on a patient.
     async fn carry_out(
         &self,

@@ -13,10 +13,13 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use shared_events::patient::{ArchiveReason, Origin};
 use shared_host::requests::{Cause, lost};
+use shared_http::cursor::place_of_a_page;
+use shared_http::openapi;
 use shared_http::{
     Body, Caller, CursorScope, ETag, FieldError, IdempotencyKey, IfMatch, Json, Limit, Page, Path, Problem,
-    Query, Role,
+    Query,
 };
+use utoipa::openapi::Schema;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
@@ -31,7 +34,6 @@ pub async fn create(
     key: IdempotencyKey,
     body: Body<PatientBody>,
 ) -> Result<Response, Problem> {
-    caller.require(Role::Staff)?;
     let key = key.over(&body.bytes);
     let draft = RawDraft::from(body.value)
         .read(app.core.clock.now().date_naive())
@@ -49,6 +51,7 @@ pub async fn create(
         // Answered before: the record as it stands now, under the status it had then.
         Done::Before(answered) => {
             let row = found(&app, &caller, answered.resource).await?;
+            app.saw(&caller, &cause, "patient.read", vec![row.id]).await?;
             Ok((StatusCode::CREATED, ETag(row.version), location(row.id), Json(PatientAnswer::from(row)))
                 .into_response())
         }
@@ -62,9 +65,15 @@ fn location(id: Uuid) -> [(HeaderName, String); 1] {
 /// Reads a patient.
 #[utoipa::path(get, path = "/api/patients/{id}", tag = "patients", params(("id" = Uuid, Path)),
     responses((status = 200, body = PatientAnswer), (status = 410, description = "Erased", body = Problem)))]
-pub async fn read(State(app): State<App>, caller: Caller, Path(id): Path<Uuid>) -> Result<Response, Problem> {
-    caller.require(Role::Viewer)?;
-    answer(found(&app, &caller, id).await?)
+pub async fn read(
+    State(app): State<App>,
+    caller: Caller,
+    cause: Cause,
+    Path(id): Path<Uuid>,
+) -> Result<Response, Problem> {
+    let row = found(&app, &caller, id).await?;
+    app.saw(&caller, &cause, "patient.read", vec![id]).await?;
+    answer(row)
 }
 
 fn answer(row: store::patients::Row) -> Result<Response, Problem> {
@@ -109,24 +118,40 @@ async fn stream(app: &App, id: Uuid) -> Result<shared_runtime::log::Stream, Prob
 #[into_params(parameter_in = Query)]
 pub struct ListQuery {
     /// Part of a name, an address or an external id.
+    #[param(schema_with = any_text)]
     pub search: Option<String>,
     /// One status: `pending`, `active` or `inactive`. Without it, archived patients are left out.
+    #[param(schema_with = statuses)]
     pub status: Option<String>,
     /// With or without an open invite.
     pub has_pending_invite: Option<bool>,
     /// One clinician's patients.
+    #[param(schema_with = any_text)]
     pub clinician_id: Option<String>,
     /// Those that staff must complete.
     pub incomplete: Option<bool>,
     /// `name` (default), `-name`, `created_at` or `-created_at`.
+    #[param(schema_with = sorts)]
     pub sort: Option<String>,
     /// How many, 1 to 200; 50 where absent.
-    #[serde(default, skip_serializing)]
+    #[serde(default, skip_serializing_if = "place_of_a_page")]
     #[param(value_type = Option<u16>, minimum = 1, maximum = 200)]
     pub limit: Limit,
     /// Where a page ended: the `next_cursor` of the page before.
-    #[serde(skip_serializing)]
+    #[serde(skip_serializing_if = "place_of_a_page")]
     pub cursor: Option<String>,
+}
+
+fn any_text() -> Schema {
+    openapi::plain_text(0, None)
+}
+
+fn statuses() -> Schema {
+    openapi::word(&["pending", "active", "inactive"])
+}
+
+fn sorts() -> Schema {
+    openapi::word(&["name", "-name", "created_at", "-created_at"])
 }
 
 impl ListQuery {
@@ -137,7 +162,7 @@ impl ListQuery {
         }
         // No record holds control characters, and PostgreSQL takes no text that holds a zero.
         for (name, text) in [("?search", &self.search), ("?clinician_id", &self.clinician_id)] {
-            if text.as_deref().is_some_and(|text| text.trim().contains(char::is_control)) {
+            if text.as_deref().is_some_and(|text| text.contains(char::is_control)) {
                 return Err(unusable(name, "must not hold control characters"));
             }
         }
@@ -151,9 +176,9 @@ impl ListQuery {
 pub async fn list(
     State(app): State<App>,
     caller: Caller,
+    cause: Cause,
     Query(query): Query<ListQuery>,
 ) -> Result<Json<Page<PatientAnswer>>, Problem> {
-    caller.require(Role::Viewer)?;
     let scope = CursorScope::new(&caller.account, "patients", &query)?;
     let sort = sort(query.sort.as_deref())?;
     query.check()?;
@@ -172,7 +197,9 @@ pub async fn list(
     let rows = store::list::page(reader.conn(), &caller.account, &wanted, app.core.clock.now())
         .await
         .map_err(lost)?;
+    drop(reader);
     let page = Page::cut(rows, query.limit, &app.cursors, &scope, |row| sort.key(row))?;
+    app.saw(&caller, &cause, "patient.listed", page.items.iter().map(|row| row.id).collect()).await?;
     Ok(Json(page.map(PatientAnswer::from)))
 }
 
@@ -212,7 +239,6 @@ pub async fn replace(
     if_match: IfMatch,
     Json(body): Json<PatientBody>,
 ) -> Result<Response, Problem> {
-    caller.require(Role::Staff)?;
     let draft = RawDraft::from(body)
         .read(app.core.clock.now().date_naive())
         .map_err(|errors| refusals::problem(Refusal::Invalid(errors)))?;
@@ -232,7 +258,6 @@ pub async fn change(
     if_match: IfMatch,
     Json(body): Json<PatientPatchBody>,
 ) -> Result<Response, Problem> {
-    caller.require(Role::Staff)?;
     let patch = body.read(app.core.clock.now().date_naive()).map_err(refusals::problem)?;
     apply(&app, Asked { caller: &caller, cause: &cause, key: None }, id, if_match, (patch, how)).await
 }
@@ -268,7 +293,6 @@ pub async fn archive(
     Path(id): Path<Uuid>,
     if_match: IfMatch,
 ) -> Result<Response, Problem> {
-    caller.require(Role::Staff)?;
     let asked = Asked { caller: &caller, cause: &cause, key: None };
     let ask = Ask::Archive { reason: ArchiveReason::Staff };
     app.carry_out(asked, id, ask, expected(if_match)).await?.map_err(refusals::about(id))?;
@@ -286,9 +310,11 @@ pub async fn restore(
     Path(id): Path<Uuid>,
     key: IdempotencyKey,
 ) -> Result<Response, Problem> {
-    caller.require(Role::Staff)?;
     let asked = Asked { caller: &caller, cause: &cause, key: key.over(b"") };
-    app.carry_out(asked, id, Ask::Restore, None).await?.map_err(refusals::about(id))?;
+    let done = app.carry_out(asked, id, Ask::Restore, None).await?.map_err(refusals::about(id))?;
+    if let Done::Before(_) = done {
+        app.saw(&caller, &cause, "patient.read", vec![id]).await?;
+    }
     answer(found(&app, &caller, id).await?)
 }
 
@@ -324,14 +350,15 @@ pub struct History {
 pub async fn history(
     State(app): State<App>,
     caller: Caller,
+    cause: Cause,
     Path(id): Path<Uuid>,
 ) -> Result<Json<History>, Problem> {
-    caller.require(Role::Viewer)?;
     let stream = stream(&app, id).await?;
     // Streams that are no patient's, such as the clinic's own, are not found here either.
     if fold(&stream).account() != Some(&caller.account) {
         return Err(Problem::not_found());
     }
+    app.saw(&caller, &cause, "patient.history_read", vec![id]).await?;
     let items = stream
         .iter()
         .map(|recorded| HistoryItem {

@@ -1,8 +1,11 @@
 //! Which column is which field: sensible headers of real exports, without being told, or as told.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
+use utoipa::openapi::schema::{SchemaType, Type};
+use utoipa::openapi::{ObjectBuilder, Schema};
 
 /// A field that a column may fill.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
@@ -144,6 +147,24 @@ const KNOWN: &[(Field, &[&str])] = &[
 
 /// Headers and the fields they fill; null leaves a column out.
 pub type Mapping = BTreeMap<String, Option<Field>>;
+
+/// The schema of a [`Mapping`].
+pub fn mapping_schema() -> Schema {
+    let fields = ["email", "first_name", "last_name", "phone", "date_of_birth", "notes"].into_iter();
+    let fields = fields.chain(["external_id", "clinician_id", "clinician_name", "preferred_language"]);
+    let words = fields.map(Value::from).chain([Value::Null]).collect::<Vec<_>>();
+    let kinds = SchemaType::Array(vec![Type::String, Type::Null]);
+    let field = ObjectBuilder::new().schema_type(kinds).enum_values(Some(words));
+    let header = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .min_length(Some(1))
+        .max_length(Some(200))
+        .pattern(Some(
+            r"^[^\u0000-\u001f\u007f-\u009f]*[^\u0000-\u001f\u007f-\u009f\s][^\u0000-\u001f\u007f-\u009f]*$",
+        ));
+    let mapping = ObjectBuilder::new().property_names(Some(header)).additional_properties(Some(field));
+    Schema::Object(mapping.build())
+}
 
 /// Why a column is read as it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

@@ -93,6 +93,7 @@ pub struct Asked {
     /// What stands between cells: `,`, `;`, `|` or `tab`.
     pub delimiter: Option<String>,
     /// Which header is which field; null leaves a column out.
+    #[schema(schema_with = super::columns::mapping_schema)]
     pub mapping: Option<Mapping>,
     /// Decisions about single rows.
     pub decisions: Option<Decisions>,

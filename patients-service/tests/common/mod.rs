@@ -11,7 +11,7 @@ use patients_service::service::{NAME, Parts, PatientsService};
 use shared_events::AccountId;
 use shared_http::{
     Algorithm, Claims, KeySource, Limits, ManneredConfig, Minter, Role, Verifier, VerifierConfig,
-    generate_signing_key, manners,
+    generate_signing_key, manners, openapi,
 };
 use shared_runtime::Db;
 use shared_runtime::bus::{Bus, Topology};
@@ -77,6 +77,7 @@ struct Inner {
     secrets: Secrets,
     clock: Clock,
     minter: Minter,
+    private: String,
 }
 
 impl World {
@@ -91,6 +92,7 @@ impl World {
             databases,
             secrets: Secrets { wrapping: ring(), bus: ring(), http: ring(), erasures },
             minter: Minter::new(&private, ISSUER, AUDIENCE, hands(&clock)).unwrap(),
+            private,
             clock,
         }))
     }
@@ -121,7 +123,8 @@ impl World {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let stop = CancellationToken::new();
-        let router = manners(service.router().0, ManneredConfig::default());
+        let (router, document) = service.router();
+        let router = manners(router.merge(openapi::docs(vec![document])), ManneredConfig::default());
         let server = tokio::spawn(shared_http::run(listener, router, stop.clone(), Limits::default()));
         let tasks = if working { service.work(&stop) } else { Vec::new() };
         let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().unwrap();
@@ -137,7 +140,7 @@ impl World {
     }
 
     async fn service(&self) -> Result<PatientsService, StartError> {
-        let Inner { databases, secrets, clock, minter } = &*self.0;
+        let Inner { databases, secrets, clock, minter, .. } = &*self.0;
         let bus_url = format!("embedded:{}", databases.folder().join("bus.db").display());
         let config = VerifierConfig {
             keys: KeySource::Pem(minter.public_pem().to_owned()),
@@ -154,6 +157,12 @@ impl World {
             clock: clock.clone(),
         })
         .await
+    }
+
+    /// Who signs the tokens.
+    pub fn issuer(&self) -> testkit::api::Issuer<'_> {
+        let (private, clock) = (&self.0.private, hands(&self.0.clock));
+        testkit::api::Issuer { private, name: ISSUER, audience: AUDIENCE, clock }
     }
 
     /// A token for `ttl` seconds.

@@ -5,7 +5,9 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod access;
 mod archiving;
+mod audit;
 mod changes;
 mod clinic;
 mod erasing;

@@ -12,6 +12,7 @@ pub use append::NewEvent;
 pub use load::{Recorded, Stream};
 pub use window::{Unsent, open_from_bus};
 
+use crate::audit::Asked;
 use crate::clock::Clock;
 use crate::db::Db;
 use crate::execute;
@@ -49,6 +50,9 @@ pub struct Meta {
     /// W3C trace context.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<String>,
+    /// The request that asks for it at this moment; for the audit, and neither kept nor sent.
+    #[serde(skip)]
+    pub asked: Option<Asked>,
 }
 
 /// Why the log could not do what it was asked.

@@ -7,9 +7,10 @@ use crate::http::{App, refusals};
 use crate::store::imports::{self, Standing, chunks, ends};
 use axum::extract::State;
 use axum::http::StatusCode;
-use shared_host::requests::{lost, repeatable, staff};
-use shared_http::{Caller, IdempotencyKey, Json, Path, Problem, Role};
+use shared_host::requests::{Cause, lost, repeatable, staff};
+use shared_http::{Caller, IdempotencyKey, Json, Path, Problem};
 use shared_runtime::Tx;
+use shared_runtime::audit::{self, Entry};
 use shared_runtime::group::Abort;
 use shared_runtime::idempotency::{self, Answered, Recalled, Repeatable};
 use uuid::Uuid;
@@ -22,10 +23,11 @@ use uuid::Uuid;
 pub async fn retry(
     State(app): State<App>,
     caller: Caller,
+    cause: Cause,
     Path(id): Path<Uuid>,
     key: IdempotencyKey,
 ) -> Result<(StatusCode, Json<ImportStarted>), Problem> {
-    act(&app, &caller, id, key, What::Retry).await
+    act(&app, (&caller, &cause), id, key, What::Retry).await
 }
 
 /// Archives the patients the import put on record, but for those who were invited, changed or registered since.
@@ -35,10 +37,11 @@ pub async fn retry(
 pub async fn undo(
     State(app): State<App>,
     caller: Caller,
+    cause: Cause,
     Path(id): Path<Uuid>,
     key: IdempotencyKey,
 ) -> Result<(StatusCode, Json<ImportStarted>), Problem> {
-    act(&app, &caller, id, key, What::Undo).await
+    act(&app, (&caller, &cause), id, key, What::Undo).await
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -49,15 +52,14 @@ enum What {
 
 async fn act(
     app: &App,
-    caller: &Caller,
+    (caller, cause): (&Caller, &Cause),
     id: Uuid,
     key: IdempotencyKey,
     what: What,
 ) -> Result<(StatusCode, Json<ImportStarted>), Problem> {
-    caller.require(Role::Staff)?;
     let key = repeatable(caller, key.finish());
     let mut tx = app.core.db.begin().await.map_err(lost)?;
-    let acted = within(app, &mut tx, caller, id, key, what).await;
+    let acted = within(app, &mut tx, (caller, cause), id, key, what).await;
     match acted {
         Ok(id) => {
             tx.commit().await.map_err(lost)?;
@@ -75,24 +77,31 @@ async fn act(
 async fn within(
     app: &App,
     tx: &mut Tx,
-    caller: &Caller,
+    (caller, cause): (&Caller, &Cause),
     id: Uuid,
     key: Option<Repeatable>,
     what: What,
 ) -> Result<Uuid, Problem> {
     if let Some(key) = &key {
         match idempotency::recall(tx.conn(), key).await.map_err(lost)? {
-            Some(Recalled::Same(answered)) => return Ok(answered.resource),
+            Some(Recalled::Same(answered)) => {
+                note(app, tx, (caller, cause), answered.resource, "import.read").await?;
+                return Ok(answered.resource);
+            }
             Some(Recalled::Other) => return Err(refusals::problem(Refusal::KeyReused)),
             None => {}
         }
     }
     let standing = imports::locked(tx, &caller.account, id).await.map_err(lost)?;
     let standing = standing.ok_or_else(Problem::not_found)?;
-    match what {
-        What::Retry => again(app, tx, &standing).await?,
-        What::Undo => take_back(app, tx, &standing, &staff(caller)).await?,
-    }
+    let action = match what {
+        What::Retry => {
+            again(app, tx, &standing).await?;
+            "import.retried"
+        }
+        What::Undo => take_back(app, tx, &standing, &staff(caller).name).await?,
+    };
+    note(app, tx, (caller, cause), id, action).await?;
     if let Some(key) = key {
         let answered = Answered { status: 202, resource: id, version: 1 };
         if !idempotency::remember(tx, &[(key, answered)], app.core.clock.now()).await.map_err(lost)? {
@@ -100,6 +109,19 @@ async fn within(
         }
     }
     Ok(id)
+}
+
+/// Writes it down where all of it is kept.
+async fn note(
+    app: &App,
+    tx: &mut Tx,
+    (caller, cause): (&Caller, &Cause),
+    id: Uuid,
+    action: &str,
+) -> Result<(), Problem> {
+    let (meta, now) = (cause.meta(staff(caller)), app.core.clock.now());
+    let entry = Entry::of(&meta, &caller.account, now, action, vec![id]);
+    audit::write(tx, entry.as_slice()).await.map_err(lost)
 }
 
 async fn again(app: &App, tx: &mut Tx, standing: &Standing) -> Result<(), Problem> {
@@ -116,12 +138,21 @@ async fn again(app: &App, tx: &mut Tx, standing: &Standing) -> Result<(), Proble
     }
 }
 
-async fn take_back(app: &App, tx: &mut Tx, standing: &Standing, actor: &str) -> Result<(), Problem> {
+/// Undoes it; what was done, as the audit names it.
+async fn take_back(
+    app: &App,
+    tx: &mut Tx,
+    standing: &Standing,
+    actor: &str,
+) -> Result<&'static str, Problem> {
     no_rehearsal(standing)?;
     match standing.state.as_str() {
         // Asked twice, done once.
-        "undoing" | "undone" => Ok(()),
-        "done" | "failed" => ends::undo(tx, standing.id, actor, app.core.clock.now()).await.map_err(lost),
+        "undoing" | "undone" => Ok("import.read"),
+        "done" | "failed" => {
+            ends::undo(tx, standing.id, actor, app.core.clock.now()).await.map_err(lost)?;
+            Ok("import.undone")
+        }
         _ => Err(running()),
     }
 }

@@ -4,8 +4,9 @@ use super::views::Mappings;
 use crate::http::App;
 use crate::store::imports::mappings;
 use axum::extract::State;
-use shared_host::requests::lost;
-use shared_http::{Caller, FieldError, Json, Problem, Role};
+use shared_host::requests::{Cause, lost, staff};
+use shared_http::{Caller, FieldError, Json, Problem};
+use shared_runtime::audit::{self, Entry};
 
 /// The most headers that are remembered.
 const MOST: usize = 500;
@@ -14,10 +15,11 @@ const LONGEST: usize = 200;
 
 /// How the clinic's headers are to be read.
 #[utoipa::path(get, path = "/api/import-mappings", tag = "imports", responses((status = 200, body = Mappings)))]
-pub async fn read(State(app): State<App>, caller: Caller) -> Result<Json<Mappings>, Problem> {
-    caller.require(Role::Viewer)?;
+pub async fn read(State(app): State<App>, caller: Caller, cause: Cause) -> Result<Json<Mappings>, Problem> {
     let mut reader = app.core.db.read().await.map_err(lost)?;
     let mapping = mappings::read(reader.conn(), &caller.account).await.map_err(lost)?;
+    drop(reader);
+    app.saw(&caller, &cause, "import_mappings.read", Vec::new()).await?;
     Ok(Json(Mappings { mapping }))
 }
 
@@ -28,12 +30,15 @@ pub async fn read(State(app): State<App>, caller: Caller) -> Result<Json<Mapping
 pub async fn replace(
     State(app): State<App>,
     caller: Caller,
+    cause: Cause,
     Json(body): Json<Mappings>,
 ) -> Result<Json<Mappings>, Problem> {
-    caller.require(Role::Staff)?;
     check(&body)?;
     let mut tx = app.core.db.begin().await.map_err(lost)?;
     mappings::put(&mut tx, &caller.account, &body.mapping, app.core.clock.now()).await.map_err(lost)?;
+    let (meta, now) = (cause.meta(staff(&caller)), app.core.clock.now());
+    let entry = Entry::of(&meta, &caller.account, now, "import_mappings.replaced", Vec::new());
+    audit::write(&mut tx, entry.as_slice()).await.map_err(lost)?;
     tx.commit().await.map_err(lost)?;
     Ok(Json(body))
 }

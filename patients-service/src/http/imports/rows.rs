@@ -14,11 +14,14 @@ use axum::response::{IntoResponse, Response};
 use csv_intake::dates::Order;
 use futures_util::stream;
 use serde::{Deserialize, Serialize};
-use shared_host::requests::lost;
-use shared_http::{Caller, CursorScope, FieldError, Json, Limit, Page, Path, Problem, Query, Role};
+use shared_host::requests::{Cause, lost};
+use shared_http::cursor::place_of_a_page;
+use shared_http::openapi;
+use shared_http::{Caller, CursorScope, FieldError, Json, Limit, Page, Path, Problem, Query};
 use shared_runtime::group::Abort;
 use shared_runtime::keys::{DataKey, Found, KeysError};
 use utoipa::IntoParams;
+use utoipa::openapi::Schema;
 use uuid::Uuid;
 
 /// Chunks that are looked through for one page: a rare outcome may take several pages to find.
@@ -30,13 +33,14 @@ const LOOKED_THROUGH: i64 = 20;
 #[into_params(parameter_in = Query)]
 pub struct RowsQuery {
     /// One outcome: `created`, `updated`, `unchanged`, `skipped` or `failed`.
+    #[param(schema_with = outcomes)]
     pub outcome: Option<String>,
     /// How many at most, 1 to 200; 50 where absent. A page may have fewer and still not be the last.
-    #[serde(default, skip_serializing)]
+    #[serde(default, skip_serializing_if = "place_of_a_page")]
     #[param(value_type = Option<u16>, minimum = 1, maximum = 200)]
     pub limit: Limit,
     /// Where a page ended: the `next_cursor` of the page before.
-    #[serde(skip_serializing)]
+    #[serde(skip_serializing_if = "place_of_a_page")]
     pub cursor: Option<String>,
 }
 
@@ -47,10 +51,10 @@ pub struct RowsQuery {
 pub async fn list(
     State(app): State<App>,
     caller: Caller,
+    cause: Cause,
     Path(id): Path<Uuid>,
     Query(query): Query<RowsQuery>,
 ) -> Result<Json<Page<RowAnswer>>, Problem> {
-    caller.require(Role::Viewer)?;
     let standing = found(&app, &caller, id).await?;
     if standing.forgotten {
         return Err(gone());
@@ -82,8 +86,19 @@ pub async fn list(
             seen = row;
         }
     }
+    let shown =
+        std::iter::once(id).chain(items.iter().filter_map(|row: &RowAnswer| row.patient_id)).collect();
+    app.saw(&caller, &cause, "import.rows_read", shown).await?;
     let next_cursor = (cut || more_chunks).then(|| app.cursors.seal(&scope, &seen)).transpose()?;
     Ok(Json(Page { items, next_cursor }))
+}
+
+fn outcomes() -> Schema {
+    openapi::word(&["created", "updated", "unchanged", "skipped", "failed"])
+}
+
+fn failed_alone() -> Schema {
+    openapi::word(&["failed"])
 }
 
 fn outcome(text: &str) -> Result<Ended, Problem> {
@@ -99,6 +114,7 @@ fn outcome(text: &str) -> Result<Ended, Problem> {
 #[into_params(parameter_in = Query)]
 pub struct ResultQuery {
     /// `failed`: those alone.
+    #[param(schema_with = failed_alone)]
     pub only: Option<String>,
 }
 
@@ -108,16 +124,17 @@ pub struct ResultQuery {
 /// failed. Correct these and send the file again as it is: rows that were taken before count as unchanged. Cells that a
 /// spreadsheet would run have a quote mark before them, which is taken away again when the file is read here.
 #[utoipa::path(get, path = "/api/imports/{id}/result", tag = "imports", params(("id" = Uuid, Path), ResultQuery),
+    security(("bearer" = ["staff"])),
     responses((status = 200, content_type = "text/csv", body = String),
               (status = 409, description = "`import_running`", body = Problem),
               (status = 410, description = "`import_result_gone`", body = Problem)))]
 pub async fn file(
     State(app): State<App>,
     caller: Caller,
+    cause: Cause,
     Path(id): Path<Uuid>,
     Query(query): Query<ResultQuery>,
 ) -> Result<Response, Problem> {
-    caller.require(Role::Staff)?;
     let only_failed = match query.only.as_deref() {
         None => false,
         Some("failed") => true,
@@ -133,6 +150,7 @@ pub async fn file(
     if standing.state == "running" {
         return Err(running());
     }
+    app.saw(&caller, &cause, "import.result_read", vec![id]).await?;
     let reading = Reading::begin(app, standing, only_failed).await?;
     let head = [
         (header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()),

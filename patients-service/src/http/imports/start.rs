@@ -14,11 +14,14 @@ use axum::response::{IntoResponse, Response};
 use csv_intake::Hints;
 use futures_util::{Stream, StreamExt};
 use serde::Serialize;
-use shared_host::requests::{lost, repeatable, staff};
-use shared_http::{Caller, FieldError, IdempotencyKey, Json, Problem, Query, Role};
+use shared_host::requests::{Cause, lost, repeatable, staff};
+use shared_http::{Caller, FieldError, IdempotencyKey, Json, Problem, Query};
+use shared_runtime::Tx;
+use shared_runtime::audit::{self, Entry};
 use shared_runtime::group::Abort;
 use shared_runtime::idempotency::{self, Answered, Recalled, Repeatable};
 use shared_runtime::keys::DataKey;
+use shared_runtime::log::Meta;
 use std::time::Duration;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -54,24 +57,24 @@ pub struct ImportStarted {
 pub async fn start(
     State(app): State<App>,
     caller: Caller,
+    cause: Cause,
     key: IdempotencyKey,
     Query(query): Query<AskedInQuery>,
     headers: HeaderMap,
     request: Request,
 ) -> Result<Response, Problem> {
-    caller.require(Role::Staff)?;
     let gathered = Gathered::from(query);
     let received = match kind(&headers)? {
         Kind::Plain => {
             let asked = gathered.read()?;
             let pieces = request.into_body().into_data_stream().map(|piece| piece.map_err(|_| broken_off()));
-            let mut intake = Intake::begin(&app, &caller, &asked, key).await?;
+            let mut intake = Intake::begin(&app, (&caller, &cause), &asked, key).await?;
             let read = intake.read(pieces).await;
             intake.close(read).await?
         }
         Kind::Form => {
             let form = Multipart::from_request(request, &()).await.map_err(|_| no_form())?;
-            take_form(&app, &caller, gathered, key, form).await?
+            take_form(&app, (&caller, &cause), gathered, key, form).await?
         }
     };
     app.import_waits.notify_one();
@@ -102,7 +105,7 @@ fn kind(headers: &HeaderMap) -> Result<Kind, Problem> {
 /// Reads the parts of a form up to its file, and takes that in.
 async fn take_form(
     app: &App,
-    caller: &Caller,
+    by: (&Caller, &Cause),
     mut gathered: Gathered,
     mut key: IdempotencyKey,
     mut form: Multipart,
@@ -114,7 +117,7 @@ async fn take_form(
         if name == "file" {
             key.update(gathered.canonical().as_bytes());
             let asked = gathered.read()?;
-            let mut intake = Intake::begin(app, caller, &asked, key).await?;
+            let mut intake = Intake::begin(app, by, &asked, key).await?;
             let read = match intake.read(field.map(|piece| piece.map_err(|_| broken_off()))).await {
                 Ok(()) => nothing_after(&mut form).await,
                 broken => broken,
@@ -153,6 +156,8 @@ async fn nothing_after(form: &mut Multipart) -> Result<(), Problem> {
 struct Intake<'a> {
     app: &'a App,
     caller: &'a Caller,
+    /// Who asks for it, and in which request.
+    meta: Meta,
     key: IdempotencyKey,
     import: NewImport,
     upload: Upload,
@@ -163,7 +168,7 @@ struct Intake<'a> {
 impl<'a> Intake<'a> {
     async fn begin(
         app: &'a App,
-        caller: &'a Caller,
+        (caller, cause): (&'a Caller, &Cause),
         asked: &Asked,
         key: IdempotencyKey,
     ) -> Result<Intake<'a>, Problem> {
@@ -183,8 +188,9 @@ impl<'a> Intake<'a> {
             decisions: asked.decisions.clone(),
         };
         let upload = Upload::new(about, *seal).map_err(refused)?;
+        let meta = cause.meta(staff(caller));
         let import = new_import(app, caller, asked.dry_run, options, words, seal);
-        Ok(Intake { app, caller, key, import, upload, begun: false })
+        Ok(Intake { app, caller, meta, key, import, upload, begun: false })
     }
 
     /// Reads the file to its end, and keeps what is complete of it on the way.
@@ -224,9 +230,9 @@ impl<'a> Intake<'a> {
     }
 
     async fn end(self) -> Result<Uuid, Problem> {
-        let Intake { app, caller, key, import, upload, begun } = self;
+        let Intake { app, caller, meta, key, import, upload, begun } = self;
         let (received, last) = upload.end().map_err(refused)?;
-        let end = End { received, last, repeatable: repeatable(caller, key.finish()), begun };
+        let end = End { received, last, meta, repeatable: repeatable(caller, key.finish()), begun };
         match finish(app, &import, &end).await {
             // The same request was at work at the same moment: now its answer is there to be recalled.
             Err(Abort::Conflict) => finish(app, &import, &end).await,
@@ -248,7 +254,7 @@ fn new_import(
     NewImport {
         id: app.core.clock.new_id(),
         account: caller.account.clone(),
-        actor: staff(caller),
+        actor: staff(caller).name,
         dry_run,
         options,
         key: key.id,
@@ -278,6 +284,7 @@ async fn keep(app: &App, import: &NewImport, ready: &[NewChunk], begun: &mut boo
 struct End {
     received: Received,
     last: Vec<NewChunk>,
+    meta: Meta,
     repeatable: Option<Repeatable>,
     begun: bool,
 }
@@ -287,7 +294,11 @@ async fn finish(app: &App, import: &NewImport, end: &End) -> Result<Result<Uuid,
     let mut tx = app.core.db.begin().await?;
     if let Some(repeatable) = &end.repeatable {
         match idempotency::recall(tx.conn(), repeatable).await? {
-            Some(Recalled::Same(answered)) => return Ok(Ok(answered.resource)),
+            Some(Recalled::Same(answered)) => {
+                note(&mut tx, import, end, answered.resource, "import.read").await?;
+                tx.commit().await?;
+                return Ok(Ok(answered.resource));
+            }
             Some(Recalled::Other) => return Ok(Err(Refusal::KeyReused)),
             None => {}
         }
@@ -305,8 +316,15 @@ async fn finish(app: &App, import: &NewImport, end: &End) -> Result<Result<Uuid,
             return Err(Abort::Conflict);
         }
     }
+    note(&mut tx, import, end, import.id, "import.started").await?;
     tx.commit().await?;
     Ok(Ok(import.id))
+}
+
+/// Writes it down where all of it is kept.
+async fn note(tx: &mut Tx, import: &NewImport, end: &End, id: Uuid, action: &str) -> Result<(), Abort> {
+    let entry = Entry::of(&end.meta, &import.account, import.at, action, vec![id]);
+    Ok(audit::write(tx, entry.as_slice()).await?)
 }
 
 async fn discard(app: &App, import: Uuid) {

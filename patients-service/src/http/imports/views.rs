@@ -1,7 +1,7 @@
 //! What answers about imports look like.
 
 use crate::import::chunk::Outcome;
-use crate::import::columns::{Column, Mapping};
+use crate::import::columns::{Column, Mapping, mapping_schema};
 use crate::import::options::OnMatch;
 use crate::import::row::Reason;
 use crate::import::shown::{FileFacts, RowDuplicate, RowError, RowMatch};
@@ -218,5 +218,6 @@ impl RowAnswer {
 #[schema(example = json!({ "mapping": { "Kundennummer": "external_id", "Id": null } }))]
 pub struct Mappings {
     /// Headers and the fields they fill; null leaves a column out.
+    #[schema(schema_with = mapping_schema)]
     pub mapping: Mapping,
 }
