@@ -11,13 +11,11 @@ use shared_runtime::core::{Core, StartError};
 use shared_runtime::group::Abort;
 use shared_runtime::log::{Meta, NewEvent};
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-/// How often it looks for what another copy of the service heard.
+/// How often it looks for what was heard: hearing is another matter, with many events a second.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Erasures that are looked at in one round.
 const ROUND: i64 = 50;
@@ -27,8 +25,6 @@ const ROUND: i64 = 50;
 pub struct Eraser {
     /// Database, log, keys, clock.
     pub core: Core,
-    /// Told of new erasures.
-    pub waits: Arc<Notify>,
 }
 
 /// What is done for an erasure, in this order.
@@ -57,7 +53,6 @@ impl Eraser {
             self.round().await.map_err(|abort| abort.to_string())?;
             tokio::select! {
                 () = stop.cancelled() => {}
-                () = self.waits.notified() => {}
                 () = tokio::time::sleep(LOOK_EVERY) => {}
             }
         }

@@ -29,7 +29,6 @@ use shared_runtime::limits::Limiter;
 use shared_runtime::secrets::Secrets;
 use shared_runtime::supervise::supervise;
 use std::sync::Arc;
-use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -63,7 +62,6 @@ pub struct Parts {
 pub struct Invites {
     api: Api,
     desk: desk::Invites,
-    erasure_waits: Arc<Notify>,
     http_keys: Keyring,
 }
 
@@ -96,7 +94,7 @@ impl Invites {
             cursors: CursorKey::new(&secrets.http.derived("cursors"))
                 .map_err(|_| StartError::Key("http.keys"))?,
         };
-        let service = Invites { api, desk, erasure_waits: Arc::default(), http_keys: secrets.http };
+        let service = Invites { api, desk, http_keys: secrets.http };
         eraser::forget_again(service.core(), &service.hearer()).await?;
         Ok(service)
     }
@@ -165,7 +163,7 @@ impl Invites {
 
     /// What forgets erased patients, for those who would not wait for it.
     pub fn eraser(&self) -> Eraser {
-        Eraser { core: self.core().clone(), waits: self.erasure_waits.clone() }
+        Eraser { core: self.core().clone() }
     }
 
     fn invite_in_bulk(&self, stop: &CancellationToken) -> JoinHandle<()> {
@@ -199,11 +197,7 @@ impl Invites {
 
     /// What hears the events of others, for those who bring them by another way than the bus.
     pub fn hearer(&self) -> Hearer {
-        Hearer {
-            desk: self.desk.clone(),
-            tokens: self.api.tokens.clone(),
-            erasure_waits: self.erasure_waits.clone(),
-        }
+        Hearer { desk: self.desk.clone(), tokens: self.api.tokens.clone() }
     }
 
     /// What ends lapsed invites, for those who would not wait for it.

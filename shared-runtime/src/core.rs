@@ -3,7 +3,7 @@
 use crate::audit::{Audit, chain};
 use crate::bus::Bus;
 use crate::clock::Clock;
-use crate::consume::{Consumer, Handler};
+use crate::consume::{Consumer, GivenUp, Handler};
 use crate::db::Db;
 use crate::idempotency;
 use crate::keys::{DataKeys, ErasureFile, Erasures, Keyring, KeysError};
@@ -114,6 +114,7 @@ impl Core {
             bus_keys: Some(self.bus_keys.clone()),
             clock: self.clock.clone(),
             handler,
+            given_up: GivenUp::default(),
         });
         let until = stop.clone();
         supervise("consumer", stop.clone(), move || {

@@ -22,8 +22,6 @@ use shared_runtime::core::Core;
 use shared_runtime::group::Abort;
 use shared_runtime::log::Meta;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Arc;
-use tokio::sync::Notify;
 use uuid::Uuid;
 
 /// Hears what others say.
@@ -33,8 +31,6 @@ pub struct Hearer {
     pub desk: Invites,
     /// Names the key that new links are made with.
     pub tokens: Tokens,
-    /// Tells the eraser that there is work.
-    pub erasure_waits: Arc<Notify>,
 }
 
 /// A batch, sorted by what is done about it.
@@ -82,7 +78,6 @@ impl Handler for Hearer {
 
     fn committed(&self) {
         self.desk.log.nudge();
-        self.erasure_waits.notify_one();
     }
 }
 

@@ -314,11 +314,15 @@ impl World {
 
     /// Says an event on the bus, as its service would.
     pub async fn say(&self, subject: Uuid, version: i64, event: &Event) {
-        let envelope = self.envelope(subject, version, event);
+        self.say_as(&self.envelope(subject, version, event), event).await;
+    }
+
+    /// Says an event, whatever its envelope holds.
+    pub async fn say_as(&self, envelope: &Envelope, event: &Event) {
         let message = Message {
             id: envelope.id,
             routing_key: event.kind().routing_key(event.kind().sources[0]),
-            body: serde_json::to_vec(&envelope).expect("JSON"),
+            body: serde_json::to_vec(envelope).expect("JSON"),
             traceparent: None,
         };
         let mut publisher = self.ground.bus.publisher().await.expect("a publisher");

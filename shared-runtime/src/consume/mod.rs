@@ -18,8 +18,10 @@ use crate::group::Abort;
 use crate::keys::{Keyring, KeysError};
 use crate::log::{LogError, open_from_bus};
 use crate::retry;
-use shared_events::{Envelope, Event};
+use shared_events::{Envelope, Event, personal};
+use std::collections::HashSet;
 use std::future::Future;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -129,7 +131,13 @@ pub struct Consumer<H> {
     pub clock: crate::clock::Clock,
     /// What is done with them.
     pub handler: H,
+    /// Bus keys that were waited for in vain.
+    pub given_up: GivenUp,
 }
+
+/// Bus keys that were waited for in vain: of many messages under a lost key the first is waited for, and no other.
+#[derive(Debug, Default)]
+pub struct GivenUp(Mutex<HashSet<String>>);
 
 impl<H: Handler> Consumer<H> {
     /// Consumes until `stop`; any error of the bus ends it, to be started again from a new connection.
@@ -189,13 +197,16 @@ impl<H: Handler> Consumer<H> {
             let park = match failure {
                 HandleError::Dead(_) => true,
                 HandleError::Away(_) => false,
-                HandleError::Early(_) => begun.elapsed() > EARLY_FOR,
+                HandleError::Early(_) => begun.elapsed() > EARLY_FOR || self.has_given_up(message),
                 HandleError::Retry(_) => {
                     tries += 1;
                     tries >= TRIES
                 }
             };
             if park && self.park(message, &failure).await {
+                if waited {
+                    self.given_up().extend(self.missing_key(message));
+                }
                 return true;
             }
             tokio::select! {
@@ -218,6 +229,21 @@ impl<H: Handler> Consumer<H> {
                 Err(failure)
             }
         }
+    }
+
+    /// The bus key that the message is sealed with and that is not here.
+    fn missing_key(&self, message: &Message<'_>) -> Option<String> {
+        let data = &message.envelope.as_ref()?.data;
+        let key = data.get(personal::MEMBER)?.get("key")?.as_str()?;
+        self.bus_keys.as_ref()?.get(key).is_none().then(|| key.to_owned())
+    }
+
+    fn has_given_up(&self, message: &Message<'_>) -> bool {
+        self.missing_key(message).is_some_and(|key| self.given_up().contains(&key))
+    }
+
+    fn given_up(&self) -> std::sync::MutexGuard<'_, HashSet<String>> {
+        self.given_up.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn park(&self, message: &Message<'_>, failure: &HandleError) -> bool {

@@ -182,6 +182,7 @@ impl Stage {
             bus_keys: Some(self.bus_keys.clone()),
             clock: self.world.clock.clone(),
             handler: self.register.clone(),
+            given_up: Default::default(),
         };
         let stop = CancellationToken::new();
         let until = stop.clone();
