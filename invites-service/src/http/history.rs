@@ -96,7 +96,11 @@ pub struct Whose {
 /// What happened to all invites of a patient
 #[utoipa::path(
     get, path = "/api/invites/history", tag = "invites", params(Whose),
-    responses((status = 200, body = History, description = "Oldest first; empty where there never was one"))
+    responses(
+        (status = 200, body = History, description = "Oldest first; empty where there never was one"),
+        (status = 404, body = Problem, content_type = "application/problem+json",
+         description = "`patient_unknown`: not on record here, or not yet; see Retry-After"),
+    )
 )]
 pub async fn of_patient(
     State(api): State<Api>,

@@ -12,9 +12,9 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use shared_events::AccountId;
 use shared_events::patient::PatientStatus;
-use shared_host::requests::lost;
+use shared_host::requests::{Cause, lost, unanswered};
 use shared_http::{Client, Json, Problem, Query, bearer};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
@@ -97,6 +97,7 @@ impl FromRequestParts<Api> for Signed {
 pub async fn sign_in(
     State(api): State<Api>,
     client: Client,
+    cause: Cause,
     Json(body): Json<SignIn>,
 ) -> Result<(StatusCode, Json<Person>), Problem> {
     let address = fields::address("email", &body.email).map_err(|refusal| problem(&refusal))?;
@@ -104,7 +105,7 @@ pub async fn sign_in(
     api.admit_address(&api.limits().session_address, &address).await?;
     let signed_in = api.logins.sign_in(&address, &body.password).await.map_err(undone)?;
     let signed_in = signed_in.ok_or_else(sign_in_refused)?;
-    let person = api.show(&signed_in.session, Some(signed_in.token)).await?;
+    let person = api.show(&signed_in.session, Some(signed_in.token), &cause).await?;
     Ok((StatusCode::CREATED, Json(person)))
 }
 
@@ -117,8 +118,12 @@ pub async fn sign_in(
          description = "`not_signed_in`: no session, or one that has ended"),
     )
 )]
-pub async fn show(State(api): State<Api>, Signed(session): Signed) -> Result<Json<Person>, Problem> {
-    api.show(&session, None).await.map(Json)
+pub async fn show(
+    State(api): State<Api>,
+    Signed(session): Signed,
+    cause: Cause,
+) -> Result<Json<Person>, Problem> {
+    api.show(&session, None, &cause).await.map(Json)
 }
 
 /// How to sign out.
@@ -151,13 +156,27 @@ pub async fn sign_out(
 }
 
 impl Api {
-    async fn show(&self, session: &Session, token: Option<String>) -> Result<Person, Problem> {
+    /// The person and their patients. That they are shown is written down first, for each clinic.
+    async fn show(&self, session: &Session, token: Option<String>, cause: &Cause) -> Result<Person, Problem> {
         let mut reader = self.core.db.read().await.map_err(lost)?;
         let ids = accounts::patients_of(reader.conn(), session.user_id).await.map_err(lost)?;
         let mut found = patients::find_all(reader.conn(), &ids).await.map_err(lost)?;
         found.retain(|patient| patient.status != PatientStatus::Erased);
-        let of: Vec<AccountId> = found.iter().map(|patient| patient.account.clone()).collect();
-        let settings = clinics::of(reader.conn(), &of).await.map_err(lost)?;
+        let mut of: BTreeMap<AccountId, Vec<Uuid>> = BTreeMap::new();
+        for patient in &found {
+            of.entry(patient.account.clone()).or_insert(vec![session.user_id]).push(patient.id);
+        }
+        let clinics: Vec<AccountId> = of.keys().cloned().collect();
+        let settings = clinics::of(reader.conn(), &clinics).await.map_err(lost)?;
+        drop(reader);
+        for (clinic, ids) in of {
+            let meta = cause.meta("patient".to_owned());
+            self.core
+                .audit
+                .saw(&meta, &clinic, "patient.read", ids)
+                .await
+                .map_err(|error| unanswered(&error))?;
+        }
         let names: HashMap<AccountId, String> =
             settings.into_iter().map(|(account, settings)| (account, settings.name)).collect();
         Ok(Person {

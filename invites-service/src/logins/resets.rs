@@ -8,6 +8,7 @@ use crate::store::{patients, sessions};
 use crate::tokens::Reset;
 use shared_events::Event;
 use shared_runtime::Tx;
+use shared_runtime::audit::{self, Entry};
 use shared_runtime::db::Conn;
 use shared_runtime::limits::{Bucket, Levels};
 use shared_runtime::log::{Log, LogError, Meta, NewEvent};
@@ -161,7 +162,10 @@ impl Logins {
             meta: meta.clone(),
             event,
         };
-        self.core.log.append(tx, &[event]).await
+        let place = (&standing.account, event.occurred_at);
+        let entry = Entry::of_events(meta, place, user_id, std::slice::from_ref(&event), "");
+        self.core.log.append(tx, &[event]).await?;
+        Ok(audit::write(tx, entry.as_slice()).await?)
     }
 }
 

@@ -135,7 +135,7 @@ pub async fn find_all(conn: Conn<'_>, ids: &[Uuid]) -> sqlx::Result<Vec<Patient>
         conn,
         Row,
         ids,
-        "select id, account_id, version, status, email, first_name, last_name, date_of_birth, key_id, user_id
+        "select id, account_id, version, void_before, status, email, first_name, last_name, date_of_birth, key_id, user_id
            from known_patients where id",
         "order by id"
     )?;

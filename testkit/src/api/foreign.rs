@@ -40,7 +40,8 @@ fn calls(operation: &Operation, id: Uuid) -> Vec<Call> {
         calls.extend(["1", "2", "7"].map(|version| Call { headers: versioned(version), ..plain.clone() }));
     }
     for name in &operation.ids_in_query {
-        calls.push(Call { target: format!("{}?{name}={id}", plain.target), ..plain.clone() });
+        let sign = if plain.target.contains('?') { '&' } else { '?' };
+        calls.push(Call { target: format!("{}{sign}{name}={id}", plain.target), ..plain.clone() });
     }
     let has_id = |text: &str| text.contains(&id.to_string());
     if operation.names_something() || plain.body.as_ref().is_some_and(|(_, text)| has_id(text)) {

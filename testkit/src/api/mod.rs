@@ -28,8 +28,10 @@ pub struct Operation {
     pub path: String,
     /// The role it needs; none where it is for everybody, or not for staff.
     pub role: Option<String>,
-    /// Names of parameters in the query that are ids.
+    /// Names of parameters in the query that are ids and may be left out.
     pub ids_in_query: Vec<String>,
+    /// Names of those that may not.
+    pub needed_in_query: Vec<String>,
     /// Whether there is a parameter in the query for a page.
     pub pages: bool,
     /// Whether it takes an `Idempotency-Key`.
@@ -87,15 +89,20 @@ impl Operation {
     fn read(document: &Value, method: Method, path: &str, said: &Value) -> Operation {
         let parameters = said["parameters"].as_array().cloned().unwrap_or_default();
         let named = |name: &str| parameters.iter().any(|parameter| parameter["name"] == name);
-        let ids = parameters.iter().filter(|parameter| {
-            parameter["in"] == "query" && parameter["schema"].to_string().contains("\"uuid\"")
-        });
+        let ids = |needed: bool| -> Vec<String> {
+            let ids = parameters.iter().filter(|parameter| {
+                parameter["in"] == "query" && parameter["schema"].to_string().contains("\"uuid\"")
+            });
+            let ids = ids.filter(|parameter| (parameter["required"] == true) == needed);
+            ids.filter_map(|parameter| Some(parameter["name"].as_str()?.to_owned())).collect()
+        };
         let statuses = said["responses"].as_object().expect("responses").keys();
         Operation {
             method,
             path: path.to_owned(),
             role: said["security"][0]["bearer"][0].as_str().map(str::to_owned),
-            ids_in_query: ids.filter_map(|id| Some(id["name"].as_str()?.to_owned())).collect(),
+            ids_in_query: ids(false),
+            needed_in_query: ids(true),
             pages: named("cursor"),
             repeatable: named("Idempotency-Key"),
             if_match: named("If-Match"),
@@ -109,18 +116,20 @@ impl Operation {
         format!("{} {}", self.method, self.path)
     }
 
-    /// Whether its path names something.
+    /// Whether its path, or what its query must have, names something.
     pub fn names_something(&self) -> bool {
-        self.path.contains('{')
+        self.path.contains('{') || !self.needed_in_query.is_empty()
     }
 
-    /// A request that should be taken, about the thing `id`: in the path, and wherever its body has an id.
+    /// A request that should be taken, about the thing `id`: in the path and the query, and wherever its body has an id.
     pub fn about(&self, id: Uuid) -> Call {
         let mut target = String::new();
         for (place, part) in self.path.split(['{', '}']).enumerate() {
             target += if place % 2 == 0 { part } else { "\u{0}" };
         }
-        let target = target.replace('\u{0}', &id.to_string());
+        let query: Vec<String> = self.needed_in_query.iter().map(|name| format!("{name}={id}")).collect();
+        let sign = if query.is_empty() { "" } else { "?" };
+        let target = format!("{}{sign}{}", target.replace('\u{0}', &id.to_string()), query.join("&"));
         let headers = if self.if_match { vec![("if-match", "*".to_owned())] } else { Vec::new() };
         let body = self.body.clone().map(|(kind, text)| (kind, sample::with_id(&text, id)));
         Call { target, headers, body }
