@@ -18,6 +18,8 @@ testkit::on_both_databases!(
     two_hundred_wrong_facts,
     accepting_against_revoking,
     accepting_against_an_archive,
+    accepting_against_an_erasure,
+    accepting_against_the_sweeper,
     two_copies_issue,
     two_copies_hear_wrong_facts,
 );
@@ -157,6 +159,51 @@ async fn accepting_against_an_archive(door: Door) {
         match end.as_str() {
             "InviteAccepted" => accepted.is(201, ""),
             _ => accepted.is(410, "invite_revoked"),
+        };
+    }
+}
+
+async fn accepting_against_an_erasure(door: Door) {
+    use shared_events::Event;
+    use shared_events::patient::PatientErased;
+    let world = Arc::new(World::new(door).await);
+    for _ in 0..8 {
+        let patient: Uuid = world.patient().await;
+        let issued = world.issue(patient).await;
+        let (erasure_id, erased_at) = (world.clock.new_id(), world.clock.now());
+        let event = Event::PatientErased(PatientErased { erasure_id, erased_at, invites_void_before: 2 });
+        let erase = world.incoming(patient, 2, event);
+        let hearing = world.clone();
+        let heard = tokio::spawn(async move { hearing.hear(&[erase]).await });
+        let accepted = world.accept(&issued.token(), BORN).await;
+        heard.await.expect("no panic").expect("heard");
+        let end = one_end(&world.history(issued.id()).await);
+        match end.as_str() {
+            "InviteAccepted" => accepted.is(201, ""),
+            // Nothing is left to be right about.
+            _ => accepted.is(403, "not_accepted"),
+        };
+    }
+}
+
+/// The clock passes the expiry in the middle of it: whoever comes first, the invite ends once.
+async fn accepting_against_the_sweeper(door: Door) {
+    let world = Arc::new(World::new(door).await);
+    for _ in 0..8 {
+        let issued = world.issue(world.patient().await).await;
+        world.clock.advance(chrono::TimeDelta::days(7) - chrono::TimeDelta::microseconds(1));
+        let sweeping = world.clone();
+        let swept = tokio::spawn(async move {
+            sweeping.clock.advance(chrono::TimeDelta::microseconds(1));
+            sweeping.service.sweeper().sweep_once().await
+        });
+        let accepted = world.accept(&issued.token(), BORN).await;
+        swept.await.expect("no panic").expect("swept");
+        world.service.sweeper().sweep_once().await.expect("swept");
+        let end = one_end(&world.history(issued.id()).await);
+        match end.as_str() {
+            "InviteAccepted" => accepted.is(201, ""),
+            _ => accepted.is(410, "invite_expired"),
         };
     }
 }

@@ -4,6 +4,7 @@ mod answers;
 mod audit;
 mod clinic;
 mod erasures;
+mod history;
 mod imports;
 mod patients;
 mod refusals;
@@ -64,7 +65,7 @@ pub fn router(app: App) -> (Router, Document) {
         .routes(routes!(patients::create, patients::list))
         .routes(routes!(patients::read, patients::replace, patients::change, patients::archive))
         .routes(routes!(patients::restore))
-        .routes(routes!(patients::history))
+        .routes(routes!(history::history))
         .routes(routes!(erasures::erase))
         .routes(routes!(erasures::read))
         .routes(routes!(clinic::read, clinic::change))

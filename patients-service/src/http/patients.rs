@@ -1,4 +1,4 @@
-//! `/api/patients`: create, read, list, replace, change, archive, restore, history.
+//! `/api/patients`: create, read, list, replace, change, archive, restore.
 
 use super::answers::{PatientAnswer, PatientBody, PatientPatchBody};
 use super::{App, Asked, refusals};
@@ -9,7 +9,6 @@ use crate::store::list::{Sort, Wanted};
 use axum::extract::State;
 use axum::http::{HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use shared_events::patient::{ArchiveReason, Origin};
 use shared_host::requests::{Cause, lost};
@@ -19,8 +18,8 @@ use shared_http::{
     Body, Caller, CursorScope, ETag, FieldError, IdempotencyKey, IfMatch, Json, Limit, Page, Path, Problem,
     Query,
 };
+use utoipa::IntoParams;
 use utoipa::openapi::Schema;
-use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 /// Puts a patient on record.
@@ -107,7 +106,7 @@ async fn gone_or_unknown(app: &App, caller: &Caller, id: Uuid) -> Problem {
     }
 }
 
-async fn stream(app: &App, id: Uuid) -> Result<shared_runtime::log::Stream, Problem> {
+pub(super) async fn stream(app: &App, id: Uuid) -> Result<shared_runtime::log::Stream, Problem> {
     let mut reader = app.core.db.read().await.map_err(lost)?;
     app.core.log.load_one(reader.conn(), id).await.map_err(lost)
 }
@@ -316,65 +315,4 @@ pub async fn restore(
         app.saw(&caller, &cause, "patient.read", vec![id]).await?;
     }
     answer(found(&app, &caller, id).await?)
-}
-
-/// One thing that happened to a patient.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct HistoryItem {
-    /// The version it led to.
-    pub version: i64,
-    /// The event's name.
-    #[schema(example = "PatientUpdated")]
-    pub event: String,
-    /// When it happened.
-    pub occurred_at: DateTime<Utc>,
-    /// Who did it: `staff:ID`, `patient` or `system`.
-    pub actor: String,
-    /// Which fields changed.
-    pub changed: Vec<String>,
-}
-
-/// A patient's history.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct History {
-    /// Oldest first.
-    pub items: Vec<HistoryItem>,
-    /// Always null: a patient's history is short enough for one answer.
-    #[schema(required)]
-    pub next_cursor: Option<String>,
-}
-
-/// Who changed what, when.
-#[utoipa::path(get, path = "/api/patients/{id}/history", tag = "patients", params(("id" = Uuid, Path)),
-    responses((status = 200, body = History)))]
-pub async fn history(
-    State(app): State<App>,
-    caller: Caller,
-    cause: Cause,
-    Path(id): Path<Uuid>,
-) -> Result<Json<History>, Problem> {
-    let stream = stream(&app, id).await?;
-    // Streams that are no patient's, such as the clinic's own, are not found here either.
-    if fold(&stream).account() != Some(&caller.account) {
-        return Err(Problem::not_found());
-    }
-    app.saw(&caller, &cause, "patient.history_read", vec![id]).await?;
-    let items = stream
-        .iter()
-        .map(|recorded| HistoryItem {
-            version: recorded.version,
-            event: recorded.event.kind().name.to_owned(),
-            occurred_at: recorded.occurred_at,
-            actor: recorded.meta.actor.clone(),
-            changed: changed(&recorded.event),
-        })
-        .collect();
-    Ok(Json(History { items, next_cursor: None }))
-}
-
-fn changed(event: &shared_events::Event) -> Vec<String> {
-    match event {
-        shared_events::Event::PatientUpdated(updated) => updated.changed.clone(),
-        _ => Vec::new(),
-    }
 }

@@ -86,5 +86,13 @@ async fn the_history_says_who_changed_what_and_when(world: World) {
     );
     assert_eq!(told[1]["changed"], json!(["email", "phone"]));
     assert_eq!(told[1]["occurred_at"], "2026-11-23T09:00:00Z");
-    assert!(!history.to_string().contains("example.org"), "{history}");
+    let moved = json!({ "field": "email", "from": person(1)["email"], "to": "new@example.org" });
+    let called = json!({ "field": "phone", "from": person(1)["phone"], "to": "020 7946 0018" });
+    assert_eq!(told[1]["changes"], json!([moved, called]));
+    let first = told[0]["changes"].as_array().unwrap();
+    assert!(
+        first.contains(&json!({ "field": "email", "from": null, "to": person(1)["email"] })),
+        "{history}"
+    );
+    assert!(first.iter().all(|change| !change["to"].is_null()), "{history}");
 }
