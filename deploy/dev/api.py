@@ -70,6 +70,8 @@ def config(document):
             statuses += ["400"] if any(parameter["name"] == "cursor" for parameter in parameters) else []
             statuses += ["404"] if "404" in operation["responses"] else []
             statuses += ["403"] if operation.get("security") == [{}] and "403" in operation["responses"] else []
+            # The token it is given is a member of the staff's, and opens no person's session.
+            statuses += ["401"] if [{"patient_session": []}] == operation.get("security") else []
             expected = ", ".join(['"2xx"', *statuses])
             parts.append(f'[[operations]]\ninclude-name = "{method.upper()} {path}"\n'
                          f"checks.positive_data_acceptance.expected-statuses = [{expected}]\n")

@@ -85,6 +85,7 @@ pub struct ListQuery {
     #[param(inline)]
     status: Option<StatusFilter>,
     /// Those that need a person: one kind, or `any`.
+    #[param(inline)]
     problem: Option<ProblemFilter>,
     /// One provider's invites.
     #[param(schema_with = provider)]
