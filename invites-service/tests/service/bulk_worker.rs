@@ -167,15 +167,18 @@ async fn jobs_take_turns(door: Door) {
 
 async fn a_large_register_is_gathered_in_pieces(door: Door) {
     let world = World::new(door).await;
-    // More than a glance; copies of one row, since only ids matter here.
+    // More than a glance, and only ids matter here.
     world.patient().await;
     let mut tx = world.service.core().db.begin().await.expect("a transaction");
     let ids: Vec<Uuid> = (1..=5_500).map(Uuid::from_u128).collect();
-    for id in &ids {
-        let sql = "insert into known_patients (id, account_id, version, status, void_before, key_id)
-                   select $1, account_id, 1, 'inactive', 0, key_id from known_patients limit 1";
-        shared_runtime::execute!(tx.conn(), sql, id).expect("a row");
-    }
+    let rows = shared_runtime::db::Rows::of("known_patients")
+        .from(&ids, "id", |id| *id)
+        .from(&ids, "account_id", |_| crate::world::CLINIC.to_owned())
+        .from(&ids, "version", |_| 1_i64)
+        .from(&ids, "status", |_| "inactive".to_owned())
+        .from(&ids, "void_before", |_| 0_i64)
+        .from(&ids, "key_id", |_| Uuid::nil());
+    tx.insert(rows, "").await.expect("rows");
     tx.commit().await.expect("a commit");
     let job = world.bulk(json!({ "filter": {} })).await;
     let worker = world.service.bulk_worker();
