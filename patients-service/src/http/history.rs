@@ -117,7 +117,11 @@ fn changes(before: Option<&PatientRecord>, event: &Event, erased: bool) -> Vec<C
         }
         Event::PatientCreated(_) | Event::PatientTakenOver(_) => {
             let Some(record) = record(event) else { return Vec::new() };
-            let said = FIELDS.iter().map(|field| change(field, Value::Null, value(record, field, erased)));
+            // Which of the others were filled in, nobody can say once the patient was erased.
+            let gone = erased || record.personal.known().is_none();
+            let fields =
+                FIELDS.iter().filter(|field| !gone || PLAIN.contains(field) || ALWAYS.contains(field));
+            let said = fields.map(|field| change(field, Value::Null, value(record, field, erased)));
             said.filter(|change| !change.to.is_null()).collect()
         }
         _ => Vec::new(),
@@ -137,6 +141,11 @@ const FIELDS: [&str; 10] = [
     "clinician_name",
     "preferred_language",
 ];
+
+/// What every record has.
+const ALWAYS: [&str; 3] = ["email", "first_name", "last_name"];
+/// What outlives the patient.
+const PLAIN: [&str; 2] = ["clinician_id", "preferred_language"];
 
 fn value(record: &PatientRecord, field: &str, erased: bool) -> Value {
     match (field, &record.personal) {

@@ -69,6 +69,7 @@ async fn an_erased_patient_is_gone_from_every_answer(world: World) {
             history.body["items"].as_array().unwrap().iter().map(|item| item["event"].clone()).collect();
         assert_eq!(events, ["PatientCreated", "PatientUpdated", "PatientErased"]);
         assert!(!history.text.contains("7946"));
+        assert_eq!(history.body["items"][0]["changed"], json!(["email", "first_name", "last_name"]));
         let changes = &history.body["items"][1]["changes"];
         assert_eq!(changes, &json!([{ "field": "phone", "from": "erased", "to": "erased" }]));
         // The second time after the background has done its part.
